@@ -1,0 +1,68 @@
+/* message_data -- tables of message_data.h. */
+#include "host/rdsn/message_data.h"
+#include "host/rdsn/message_table.h"
+
+static const struct wire_field rrdb_update_request_fields[] = {
+    FIELD(rrdb_update_request, 1, key, 0),
+    FIELD(rrdb_update_request, 2, value, 0),
+    FIELD(rrdb_update_request, 3, expire_ts_seconds, 0),
+};
+SCHEMA(rrdb_update_request, "rrdb_update_request");
+
+static const struct wire_field rrdb_update_response_fields[] = {
+    FIELD(rrdb_update_response, 1, error, 0),           FIELD(rrdb_update_response, 2, app_id, 0),
+    FIELD(rrdb_update_response, 3, partition_index, 0), FIELD(rrdb_update_response, 4, decree, 0),
+    FIELD(rrdb_update_response, 5, server, 0),
+};
+SCHEMA(rrdb_update_response, "rrdb_update_response");
+
+static const struct wire_field rrdb_read_response_fields[] = {
+    FIELD(rrdb_read_response, 1, error, 0),  FIELD(rrdb_read_response, 2, value, 0),
+    FIELD(rrdb_read_response, 3, app_id, 0), FIELD(rrdb_read_response, 4, partition_index, 0),
+    FIELD(rrdb_read_response, 6, server, 0),
+};
+SCHEMA(rrdb_read_response, "rrdb_read_response");
+
+static const struct wire_field rrdb_key_value_fields[] = {
+    FIELD(rrdb_key_value, 1, key, 0),
+    FIELD(rrdb_key_value, 2, value, 0),
+    FIELD(rrdb_key_value, 3, expire_ts_seconds, OPT),
+};
+SCHEMA(rrdb_key_value, "rrdb_key_value");
+
+static const struct wire_field rrdb_multi_get_request_fields[] = {
+    FIELD(rrdb_multi_get_request, 1, hash_key, 0),
+    LIST(rrdb_multi_get_request, 2, sort_keys, WIRE_BLOB, 0),
+    FIELD(rrdb_multi_get_request, 3, max_kv_count, 0),
+    FIELD(rrdb_multi_get_request, 4, max_kv_size, 0),
+    FIELD(rrdb_multi_get_request, 5, no_value, 0),
+    FIELD(rrdb_multi_get_request, 6, start_sortkey, 0),
+    FIELD(rrdb_multi_get_request, 7, stop_sortkey, 0),
+    FIELD(rrdb_multi_get_request, 8, start_inclusive, 0),
+    FIELD(rrdb_multi_get_request, 9, stop_inclusive, 0),
+    FIELD(rrdb_multi_get_request, 10, sort_key_filter_type, 0),
+    FIELD(rrdb_multi_get_request, 11, sort_key_filter_pattern, 0),
+    FIELD(rrdb_multi_get_request, 12, reverse, 0),
+};
+SCHEMA(rrdb_multi_get_request, "rrdb_multi_get_request");
+
+static const struct wire_field rrdb_multi_get_response_fields[] = {
+    FIELD(rrdb_multi_get_response, 1, error, 0),
+    ROWS(rrdb_multi_get_response, 2, kvs, rrdb_key_value, 0),
+    FIELD(rrdb_multi_get_response, 3, app_id, 0),
+    FIELD(rrdb_multi_get_response, 4, partition_index, 0),
+    FIELD(rrdb_multi_get_response, 6, server, 0),
+};
+SCHEMA(rrdb_multi_get_response, "rrdb_multi_get_response");
+
+static const struct wire_field prepare_ack_fields[] = {
+    FIELD(prepare_ack, 1, pid, 0),
+    ERROR(prepare_ack, 2, err),
+    FIELD(prepare_ack, 3, ballot, 0),
+    FIELD(prepare_ack, 4, decree, 0),
+    FIELD(prepare_ack, 5, last_committed_decree_in_app, 0),
+    FIELD(prepare_ack, 6, last_committed_decree_in_prepare_list, 0),
+    FIELD(prepare_ack, 7, receive_timestamp, OPT),
+    FIELD(prepare_ack, 8, response_timestamp, OPT),
+};
+SCHEMA(prepare_ack, "prepare_ack");
