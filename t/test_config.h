@@ -1,0 +1,10 @@
+/* test_config -- the suite of host/config, in three files. */
+#ifndef T_TEST_CONFIG_H
+#define T_TEST_CONFIG_H
+
+#include "t/test.h"
+
+TCase *test_config_yaml(void);
+TCase *test_config_option(void);
+
+#endif
