@@ -1,0 +1,383 @@
+/* conform_lock -- leader election: lock, owner, lost, unlock, and the fence in every batch. */
+#include "t/conform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct instance *in;
+static const char *path; /* of the lock */
+
+static void setup(void)
+{
+    conform_setup();
+    in = instance_new();
+    path = mem_text(at("lock/dsn.meta.server.leader")); /* nothing of it is there */
+}
+
+static void teardown(void)
+{
+    instance_free(in);
+    free((void *) (uintptr_t) path);
+    conform_teardown();
+}
+
+static bool lockless(void)
+{
+    return !in->plugin.ops.store.lock;
+}
+
+static struct br_call *ask_lock(struct instance *who, const char *value, struct answer *answer)
+{
+    answer_init(answer);
+    return store_lock(&who->plugin, path, value, answer_take, answer);
+}
+
+static struct br_call *ask_owner(struct instance *who, const char *last, struct answer *answer)
+{
+    answer_init(answer);
+    return store_owner(&who->plugin, path, last, answer_take, answer);
+}
+
+static void ask_lost(struct instance *who, const char *fence, struct answer *answer)
+{
+    answer_init(answer);
+    store_lost(&who->plugin, fence, answer_take, answer);
+}
+
+/* Wait for the election; the fence, malloc'ed. */
+static char *elected(struct answer *answer)
+{
+    struct buf fence = { 0 };
+    size_t size = strlen(path);
+    answer_wait(answer);
+    ck_assert_msg(answer->status == BR_OK, "lock: %s", answer->text);
+    buf_put(&fence, answer->value.data, answer->value.size);
+    answer_done(answer);
+    ck_assert_uint_eq(fence.size, size + strlen("/LOCKNODE") + 10);
+    ck_assert_int_eq(strncmp(fence.data, path, size), 0);
+    ck_assert_int_eq(strncmp(fence.data + size, "/LOCKNODE", 9), 0);
+    ck_assert_uint_eq(strspn(fence.data + size + 9, "0123456789"), 10);
+    return fence.data;
+}
+
+static char *get_lock(struct instance *who, const char *value)
+{
+    struct answer answer;
+    ask_lock(who, value, &answer);
+    return elected(&answer);
+}
+
+static br_status unlock(struct instance *who, const char *fence)
+{
+    struct answer answer;
+    answer_init(&answer);
+    store_unlock(&who->plugin, fence, PLUGIN_FOREVER, answer_take, &answer);
+    answer_wait(&answer);
+    br_status status = answer.status;
+    answer_done(&answer);
+    return status;
+}
+
+static br_status fenced(struct instance *who, const char *fence)
+{
+    return conform_write(who, BR_FENCE, fence, NULL, 0);
+}
+
+/* Ask for the owner until it is `value` (what lies in between may be seen or not). */
+static void expect_owner(struct instance *who, const char *last, const char *value)
+{
+    char seen[64];
+    snprintf(seen, sizeof seen, "%s", last);
+    do {
+        struct answer answer;
+        ask_owner(who, seen, &answer);
+        answer_wait(&answer);
+        ck_assert_msg(answer.status == BR_OK, "owner: %s", answer.text);
+        ck_assert_uint_lt(answer.value.size, sizeof seen);
+        ck_assert(answer.value.size != strlen(seen)
+                  || memcmp(answer.value.data, seen, answer.value.size) != 0);
+        snprintf(seen, sizeof seen, "%.*s", (int) answer.value.size,
+                 answer.value.size ? (const char *) answer.value.data : "");
+        answer_done(&answer);
+    } while (strcmp(seen, value) != 0);
+}
+
+/* -- One instance ----------------------------------------------------------------------------- */
+
+START_TEST(fence_lives_as_long_as_the_lock)
+{
+    struct buf value = { 0 };
+    struct answer lost;
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "127.0.0.1:34601");
+    ck_assert_int_eq(conform_get(in, fence, &value, NULL), BR_OK);
+    ck_assert_str_eq(buf_string(&value), "127.0.0.1:34601");
+    const struct br_write batch[] = {
+        { .kind = BR_FENCE, .path = fence },
+        { .kind = BR_CREATE, .path = at("n") },
+    };
+    ck_assert_int_eq(conform_commit(in, batch, 2), BR_OK);
+    ask_lost(in, fence, &lost);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(fenced(in, fence), BR_OK);
+    ck_assert(!lost.done);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    answer_wait(&lost);
+    ck_assert_int_eq(lost.status, BR_OK);
+    answer_done(&lost);
+    ck_assert_int_eq(conform_get(in, fence, NULL, NULL), BR_NOTFOUND);
+    const struct br_write late[] = {
+        { .kind = BR_FENCE, .path = fence },
+        { .kind = BR_CREATE, .path = at("late") },
+    };
+    ck_assert_int_eq(conform_commit(in, late, 2), BR_FENCED);
+    ck_assert_int_eq(conform_get(in, at("late"), NULL, NULL), BR_NOTFOUND);
+    ck_assert_int_eq(unlock(in, fence), BR_NOTFOUND);
+    ask_lost(in, fence, &lost); /* it is not held: at once */
+    answer_wait(&lost);
+    ck_assert_int_eq(lost.status, BR_OK);
+    answer_done(&lost);
+    buf_done(&value);
+    free(fence);
+}
+END_TEST
+
+START_TEST(no_fence_twice)
+{
+    char *fences[5];
+    if (lockless())
+        return;
+    for (int i = 0; i < 5; i++) {
+        fences[i] = get_lock(in, "h:1");
+        for (int j = 0; j < i; j++)
+            ck_assert_str_lt(fences[j], fences[i]);
+        ck_assert_int_eq(unlock(in, fences[i]), BR_OK);
+    }
+    for (int i = 0; i < 5; i++)
+        free(fences[i]);
+}
+END_TEST
+
+START_TEST(fence_has_no_children)
+{
+    char below[256];
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:1");
+    snprintf(below, sizeof below, "%s/n", fence);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, below, "", 0), BR_CONFLICT);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+}
+END_TEST
+
+START_TEST(candidates_queue_up)
+{
+    struct answer answers[3];
+    static const char *const values[] = { "h:1", "h:2", "h:3" };
+    struct buf value = { 0 };
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:0");
+    for (int i = 0; i < 3; i++)
+        ask_lock(in, values[i], &answers[i]);
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < 5; j++)
+            ck_assert_int_eq(fenced(in, fence), BR_OK);
+        ck_assert(!answers[i].done);
+        ck_assert_int_eq(unlock(in, fence), BR_OK);
+        free(fence);
+        fence = elected(&answers[i]);
+        ck_assert_int_eq(conform_get(in, fence, &value, NULL), BR_OK);
+        ck_assert_str_eq(value.data, values[i]);
+    }
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    buf_done(&value);
+    free(fence);
+}
+END_TEST
+
+/* Two locks have nothing to do with each other. */
+START_TEST(locks_are_by_path)
+{
+    if (lockless())
+        return;
+    char *first = get_lock(in, "h:1");
+    free((void *) (uintptr_t) path);
+    path = mem_text(at("other"));
+    char *second = get_lock(in, "h:1");
+    ck_assert_int_eq(unlock(in, first), BR_OK);
+    ck_assert_int_eq(fenced(in, second), BR_OK);
+    ck_assert_int_eq(unlock(in, second), BR_OK);
+    free(first);
+    free(second);
+}
+END_TEST
+
+START_TEST(canceled_candidate_is_passed_over)
+{
+    struct answer first, second;
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:0");
+    struct br_call *call = ask_lock(in, "h:1", &first);
+    ask_lock(in, "h:2", &second);
+    uint32_t outstanding = in->plugin.owner.outstanding;
+    ck_assert_uint_eq(outstanding, 2);
+    store_cancel(&in->plugin, call);
+    answer_wait(&first);
+    ck_assert_int_ne(first.status, BR_OK);
+    answer_done(&first);
+    for (int i = 0; in->plugin.owner.outstanding >= outstanding; i++) {
+        ck_assert_int_lt(i, 10000);
+        ck_assert_int_eq(fenced(in, fence), BR_OK);
+    }
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+    fence = elected(&second);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+}
+END_TEST
+
+START_TEST(owner_follows_the_holder)
+{
+    struct answer waits;
+    if (lockless())
+        return;
+    expect_owner(in, "nobody like that", "");
+    ask_owner(in, "", &waits);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_OK);
+    ck_assert(!waits.done);
+    char *fence = get_lock(in, "h:1");
+    answer_wait(&waits);
+    ck_assert_int_eq(waits.status, BR_OK);
+    ck_assert_uint_eq(waits.value.size, 3);
+    ck_assert_mem_eq(waits.value.data, "h:1", 3);
+    answer_done(&waits);
+    expect_owner(in, "h:0", "h:1");
+    expect_owner(in, "", "h:1");
+    ask_owner(in, "h:1", &waits);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(fenced(in, fence), BR_OK);
+    ck_assert(!waits.done);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    answer_wait(&waits);
+    ck_assert_uint_eq(waits.value.size, 0);
+    answer_done(&waits);
+    free(fence);
+}
+END_TEST
+
+START_TEST(canceled_owner_is_let_go)
+{
+    struct answer answer;
+    if (lockless())
+        return;
+    struct br_call *call = ask_owner(in, "", &answer);
+    store_cancel(&in->plugin, call);
+    answer_wait(&answer);
+    ck_assert_int_ne(answer.status, BR_OK);
+    answer_done(&answer);
+    for (int i = 0; in->plugin.owner.outstanding > 0; i++) {
+        ck_assert_int_lt(i, 10000);
+        ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_OK);
+    }
+}
+END_TEST
+
+/* An operator deletes the node: the leader must know. */
+START_TEST(deleted_fence_is_a_loss)
+{
+    struct answer lost, next;
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:1");
+    ask_lost(in, fence, &lost);
+    ask_lock(in, "h:2", &next);
+    ck_assert_int_eq(conform_write(in, BR_DELETE, fence, NULL, BR_ANY_VERSION), BR_OK);
+    answer_wait(&lost);
+    ck_assert_int_eq(lost.status, BR_OK);
+    answer_done(&lost);
+    ck_assert_int_eq(fenced(in, fence), BR_FENCED);
+    ck_assert_int_eq(unlock(in, fence), BR_NOTFOUND);
+    free(fence);
+    fence = elected(&next);
+    ck_assert_int_eq(fenced(in, fence), BR_OK);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+}
+END_TEST
+
+/* -- Two instances ---------------------------------------------------------------------------- */
+
+START_TEST(lock_excludes_and_passes_on)
+{
+    struct answer waits;
+    if (lockless() || !(in->plugin.ops.store.flags & BR_STORE_LOCK))
+        return;
+    struct instance *other = instance_new();
+    char *fence = get_lock(in, "h:1");
+    ask_lock(other, "h:2", &waits);
+    expect_owner(other, "", "h:1");
+    for (int i = 0; i < 50; i++)
+        ck_assert_int_eq(fenced(other, fence), BR_OK); /* anybody may name it */
+    ck_assert(!answer_soon(&waits, 300 * BR_MILLISECOND));
+    ck_assert_int_eq(unlock(other, fence), BR_NOTFOUND); /* it is not the other's to give back */
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    char *next = elected(&waits);
+    ck_assert_str_lt(fence, next);
+    ck_assert_int_eq(fenced(in, fence), BR_FENCED);
+    expect_owner(in, "h:1", "h:2");
+    ask_lock(in, "h:1", &waits); /* stopping gives the lock back, too */
+    instance_free(other);
+    free(fence);
+    free(next);
+    fence = elected(&waits);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+}
+END_TEST
+
+/* The other instance deletes the node. */
+START_TEST(fence_deleted_by_another)
+{
+    struct answer lost;
+    if (lockless() || !(in->plugin.ops.store.flags & BR_STORE_LOCK))
+        return;
+    struct instance *other = instance_new();
+    char *fence = get_lock(in, "h:1");
+    ask_lost(in, fence, &lost);
+    ck_assert_int_eq(conform_write(other, BR_DELETE, fence, NULL, BR_ANY_VERSION), BR_OK);
+    answer_wait(&lost);
+    ck_assert_int_eq(lost.status, BR_OK);
+    answer_done(&lost);
+    free(fence);
+    fence = get_lock(other, "h:2");
+    ck_assert_int_eq(unlock(other, fence), BR_OK);
+    free(fence);
+    instance_free(other);
+}
+END_TEST
+
+TCase *conform_lock_case(void)
+{
+    TCase *tcase = tcase_create("lock");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 6.0 * conform.patience);
+    tcase_add_test(tcase, fence_lives_as_long_as_the_lock);
+    tcase_add_test(tcase, no_fence_twice);
+    tcase_add_test(tcase, fence_has_no_children);
+    tcase_add_test(tcase, candidates_queue_up);
+    tcase_add_test(tcase, locks_are_by_path);
+    tcase_add_test(tcase, canceled_candidate_is_passed_over);
+    tcase_add_test(tcase, owner_follows_the_holder);
+    tcase_add_test(tcase, canceled_owner_is_let_go);
+    tcase_add_test(tcase, deleted_fence_is_a_loss);
+    tcase_add_test(tcase, lock_excludes_and_passes_on);
+    tcase_add_test(tcase, fence_deleted_by_another);
+    return tcase;
+}

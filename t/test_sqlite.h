@@ -1,0 +1,16 @@
+/* test_sqlite -- what the parts of the suite share. */
+#ifndef T_TEST_SQLITE_H
+#define T_TEST_SQLITE_H
+
+#include "t/conform.h"
+
+extern struct buf file; /* the running test's database */
+
+void setup_file(void); /* a loop, and a fresh directory for the file */
+void teardown_file(void);
+void fill_file(struct instance *in, uint32_t batches); /* "/b0", "/b0/0" ... */
+void expect_sound_file(void);
+
+TCase *disk_case(void);
+
+#endif
