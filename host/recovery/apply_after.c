@@ -1,0 +1,65 @@
+/* apply_after -- the two empty nodes that Apache Pegasus makes after the answer of a recovery.
+ * Nothing depends on them here; a failure is a log line.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/mem.h"
+#include "host/recovery/apply.h"
+
+static const char *const after_names[] = { "bulk_load", "backup" };
+
+#define AFTER_COUNT (sizeof after_names / sizeof *after_names)
+
+struct after {
+    struct loop *loop;
+    size_t pending;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void after_made(void *arg, struct call_answer *answer)
+{
+    struct after *after = arg;
+    if (answer->status != BR_OK && answer->status != BR_EXISTS)
+        log_put(after->loop->log, BR_WARN, "apply",
+                "an empty node that Apache Pegasus expects could not be made, which it makes up "
+                "for when it starts: %s",
+                answer->message);
+    if (--after->pending)
+        return;
+    if (after->done)
+        after->done(after->arg);
+    free(after);
+}
+
+static void after_make(struct after *after, struct plugin *store, const char *root,
+                       const char *fence, const char *name)
+{
+    struct arena memory;
+    arena_init(&memory, 0);
+    struct br_write *writes = arena_zero(&memory, 2 * sizeof *writes);
+    const struct br_write **list = arena_alloc(&memory, 2 * sizeof *list);
+    uint32_t count = 0;
+    if (fence) {
+        list[count] = &writes[count];
+        writes[count++] = (struct br_write){ .kind = BR_FENCE,
+                                             .path = arena_text(&memory, fence, strlen(fence)) };
+    }
+    struct buf path = { 0 };
+    buf_printf(&path, "%s/%s", strcmp(root, "/") == 0 ? "" : root, name);
+    list[count] = &writes[count];
+    writes[count++] =
+        (struct br_write){ .kind = BR_CREATE, .path = arena_text(&memory, path.data, path.size) };
+    buf_done(&path);
+    store_commit(store, list, count, &memory, 0, after_made, after);
+}
+
+void apply_afterwards(struct loop *loop, struct plugin *store, const char *root, const char *fence,
+                      void (*done)(void *arg), void *arg)
+{
+    struct after *after = mem_new(sizeof *after);
+    *after = (struct after){ .loop = loop, .pending = AFTER_COUNT, .done = done, .arg = arg };
+    for (size_t i = 0; i < AFTER_COUNT; i++)
+        after_make(after, store, root, fence, after_names[i]);
+}

@@ -1,0 +1,31 @@
+/* bench_zookeeper -- writing records to ZooKeeper with nothing between: what the benchmark of apply
+ * is measured against.
+ */
+#ifndef T_BENCH_ZOOKEEPER_H
+#define T_BENCH_ZOOKEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <bridle/store.h>
+
+struct bench_client;
+
+struct bench_client *bench_connect(const char *hosts);
+void bench_close(struct bench_client *client);
+
+/* All return when everything was answered, and end the program where something failed. */
+
+/* Full `multi` batches, `flight` of them in flight. */
+void bench_batches(struct bench_client *client, const struct br_write *writes, uint32_t count,
+                   uint32_t flight);
+
+/* One create each, pipelined. */
+void bench_singles(struct bench_client *client, const struct br_write *writes, uint32_t count);
+
+/* The paths, children first: the last one first. */
+void bench_delete(struct bench_client *client, const struct br_write *writes, uint32_t count);
+
+double bench_seconds(void);
+
+#endif
