@@ -1,0 +1,16 @@
+/* recover -- the one special request: start_recovery (contract C4, behaviour.md 3.1).
+ *
+ * survey, judge, plan, apply, verify, serve.  An identical request while one runs joins it and
+ * gets its answer (shells send theirs up to three times); another one is told that the service is
+ * already running.  A refusal leaves nothing written and recovery mode as it was.
+ */
+#ifndef HOST_META_RECOVER_H
+#define HOST_META_RECOVER_H
+
+#include "host/meta/routes.h"
+
+/* The leader lock is lost, or the process stops: the request is answered, nothing more is written.
+ */
+void recover_abandon(struct meta *meta, const char *error, const char *why);
+
+#endif

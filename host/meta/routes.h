@@ -1,0 +1,41 @@
+/* routes -- from a request to its answer: the gate, then the handler (wire.md 6.3, 4). */
+#ifndef HOST_META_ROUTES_H
+#define HOST_META_ROUTES_H
+
+#include "host/meta/meta.h"
+
+/* The server's request function; arg is the struct meta. */
+void routes_request(void *arg, struct rdsn_incoming *incoming);
+
+/* One request being handled: decoded by the codec, answered exactly once with route_*. */
+struct route {
+    struct meta *meta;
+    struct rdsn_incoming *incoming;
+    const struct rpc *rpc; /* NULL: a name that the table does not know */
+    struct arena arena;    /* of the decoded request and of what the answer is made from */
+};
+
+/* Decode the body into *message; false: it was rejected (and the route is over). */
+bool route_decode(struct route *route, void *message);
+
+/* Answer with a whole response. */
+void route_reply(struct route *route, const void *response);
+
+/* Answer with a default response whose `err` is this. */
+void route_error(struct route *route, const char *error);
+
+/* How the requester wants hp_* fields: THFT clients never get them. */
+enum wire_peer route_peer(const struct route *route);
+
+/* -- handlers, by file ------------------------------------------------------------------------ */
+
+void query_list_apps(struct route *route);
+void query_list_nodes(struct route *route);
+void query_cluster_info(struct route *route);
+void query_configuration(struct route *route);
+void recover_request(struct route *route);
+void admin_command(struct route *route);
+void admin_beacon(struct route *route);
+void admin_negotiation(struct route *route);
+
+#endif
