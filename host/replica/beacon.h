@@ -1,0 +1,32 @@
+/* beacon -- a replica server's sign of life to the meta servers (wire.md 4.4).
+ *
+ * One beacon every three seconds to the current meta server, with a deadline of two.  A follower
+ * that names the leader: on to the leader at once; no answer, or a follower that knows none: the
+ * next server of the list after a second.
+ */
+#ifndef HOST_REPLICA_BEACON_H
+#define HOST_REPLICA_BEACON_H
+
+#include "host/core/loop.h"
+#include "host/rdsn/client.h"
+#include "host/rdsn/message.h"
+
+#define BEACON_METAS_MAX 16
+
+struct beacon_options {
+    const char *name; /* "host:port" of this server */
+    uint64_t address;
+    const char *const *metas; /* NULL-terminated, 1 to BEACON_METAS_MAX of "host:port" */
+    bool datagrams;           /* UDP, as Pegasus's stock configuration; else TCP */
+    bool named;               /* send hp_* fields (2.6) */
+    br_time interval;         /* 0: 3 s */
+};
+
+struct beacon;
+
+/* Everything in the options must outlive it. */
+struct beacon *beacon_start(struct loop *loop, struct rdsn_client *client,
+                            const struct beacon_options *options);
+void beacon_stop(struct beacon *beacon);
+
+#endif

@@ -1,0 +1,42 @@
+/* inventory -- what a replica server's data directories hold (behaviour.md 5.1 to 5.5).
+ *
+ * Each data directory D holds D/replica/reps/<app_id>.<pidx>.<type>/ with .app-info, .init-info and
+ * data/checkpoint.<decree>.  What cannot be read is left out with one log line, as Pegasus does;
+ * nothing is changed or renamed.
+ */
+#ifndef HOST_REPLICA_INVENTORY_H
+#define HOST_REPLICA_INVENTORY_H
+
+#include "host/base/arena.h"
+#include "host/base/fail.h"
+#include "host/core/log.h"
+#include <bridle/types.h>
+
+#define INVENTORY_DIRS_MAX     64
+#define INVENTORY_REPLICAS_MAX 1000000
+
+struct inventory_dir {
+    const char *tag;  /* disk_tag */
+    const char *path; /* of the data directory */
+};
+
+struct inventory {
+    struct arena arena;
+    struct br_replica *replicas; /* in the directories' order, by name inside */
+    uint32_t replica_count;
+    struct br_table *tables; /* one an id, from its first replica */
+    uint32_t table_count;
+    uint32_t left_out; /* directories that could not be used */
+};
+
+/* BR_NOTFOUND: a data directory is not there.  BR_CONFLICT: one replica stands in two of them. */
+br_status inventory_open(struct inventory *inventory, const struct inventory_dir *dirs,
+                         uint32_t count, const struct log *log, struct fail *ret_fail);
+void inventory_close(struct inventory *inventory);
+
+/* Make an empty replica on disk: D/replica/reps/<id>.<pidx>.<type>/ with its two files.  For
+ * oneboxes and tests.  BR_EXISTS: it is there already. */
+br_status inventory_create(const char *dir, const struct br_table *table, int32_t partition,
+                           int64_t ballot, int64_t durable, struct fail *ret_fail);
+
+#endif
