@@ -1,0 +1,261 @@
+/* cmd_recover -- recover: which replica servers to ask, the request, and what the meta server
+ * found.  Its words are an interface: operators' scripts read them. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/shell/shell.h"
+
+#define RECOVER_WAIT_MAX 1000000 /* seconds */
+#define RECOVER_RULE     "============================="
+
+struct recover {
+    struct arena arena;
+    const char *file, *list, *wait_text, *output;
+    int64_t wait;
+    bool skip_bad_nodes, skip_lost_partitions;
+
+    const char **nodes; /* none twice */
+    uint64_t *addresses;
+    struct host_port *names;
+    uint32_t count;
+    FILE *out;
+};
+
+static bool recover_options(struct recover *recover, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "node_list_file", required_argument, NULL, 'f' },
+        { "node_list_str", required_argument, NULL, 's' },
+        { "wait_seconds", required_argument, NULL, 'w' },
+        { "skip_bad_nodes", no_argument, NULL, 'b' },
+        { "skip_lost_partitions", no_argument, NULL, 'l' },
+        { "output", required_argument, NULL, 'o' },
+        { NULL, 0, NULL, 0 },
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "f:s:w:blo:", options, NULL)) != -1) {
+        switch (option) {
+        case 'f': recover->file = optarg; break;
+        case 's': recover->list = optarg; break;
+        case 'w': recover->wait_text = optarg; break;
+        case 'b': recover->skip_bad_nodes = true; break;
+        case 'l': recover->skip_lost_partitions = true; break;
+        case 'o': recover->output = optarg; break;
+        default: return false;
+        }
+    }
+    return optind == argc;
+}
+
+/* What the options say together; SHELL_OK or what to end with. */
+static int recover_check(struct shell *shell, struct recover *recover)
+{
+    const char *wait = recover->wait_text ? recover->wait_text : "100";
+    if (!number_i64(wait, strlen(wait), &recover->wait) || recover->wait > RECOVER_WAIT_MAX) {
+        fprintf(shell->err, "parse %s as wait_seconds failed\n", wait);
+        return SHELL_USAGE;
+    }
+    if (!recover->file && !recover->list) {
+        fputs("should specify one of node_list_file/node_list_str\n", shell->err);
+        return shell_usage(shell, "recover");
+    }
+    if (recover->file && recover->list) {
+        fputs("should only specify one of node_list_file/node_list_str\n", shell->err);
+        return shell_usage(shell, "recover");
+    }
+    if (recover->wait <= 0) {
+        fprintf(shell->err, "invalid wait_seconds %lld, should be positive number\n",
+                (long long) recover->wait);
+        return shell_usage(shell, "recover");
+    }
+    return SHELL_OK;
+}
+
+/* false: it is no host:port, or its name has no address. */
+static bool recover_add(struct shell *shell, struct recover *recover, const char *node)
+{
+    size_t host_size;
+    uint16_t port;
+    uint64_t address;
+    if (!number_node(node, &host_size, &port)
+        || (!address_parse(node, &address) && !address_resolve(node, &address)))
+        return false;
+    for (uint32_t i = 0; i < recover->count && i < BR_NODES_MAX; i++) {
+        if (strcmp(recover->nodes[i], node) == 0) {
+            fprintf(shell->out, "duplicate replica node %s, just ingore it\n", node);
+            return true;
+        }
+    }
+    if (recover->count++ >= BR_NODES_MAX)
+        return true; /* recover_run refuses */
+    char *host = arena_alloc(&recover->arena, NODE_NAME_MAX);
+    host_port_parse(node, host, &recover->names[recover->count - 1]);
+    recover->nodes[recover->count - 1] = arena_text(&recover->arena, node, strlen(node));
+    recover->addresses[recover->count - 1] = address;
+    return true;
+}
+
+static int recover_read_list(struct shell *shell, struct recover *recover)
+{
+    const char *bad = NULL;
+    const char *const *nodes = session_split(&recover->arena, recover->list, &bad);
+    for (; nodes && *nodes; nodes++) {
+        bad = *nodes;
+        if (!recover_add(shell, recover, bad))
+            break;
+        bad = NULL;
+    }
+    if (bad)
+        fprintf(shell->err, "parse %s as a host:port node failed\n", bad);
+    else if (recover->count == 0)
+        fputs("can't parse node from node_list_str\n", shell->err);
+    return bad || recover->count == 0 ? SHELL_USAGE : SHELL_OK;
+}
+
+static int recover_read_line(struct shell *shell, struct recover *recover, char *line, int number)
+{
+    static const char space[] = " \t\r\n\v\f";
+    line += strspn(line, space);
+    size_t size = strlen(line);
+    while (size > 0 && strchr(space, line[size - 1]))
+        size--;
+    line[size] = '\0';
+    if (size == 0 || *line == '#' || *line == ';' || recover_add(shell, recover, line))
+        return SHELL_OK;
+    fprintf(shell->err, "parse %s at file %s line %d as host:port failed\n", line, recover->file,
+            number);
+    return SHELL_FAILED;
+}
+
+static int recover_read_file(struct shell *shell, struct recover *recover)
+{
+    FILE *in = fopen(recover->file, "re");
+    char *line = NULL;
+    size_t room = 0, total = 0;
+    int number = 0, status = SHELL_OK;
+    if (!in) {
+        fprintf(shell->err, "open file %s failed\n", recover->file);
+        return SHELL_FAILED;
+    }
+    ssize_t size;
+    while (status == SHELL_OK && (size = getline(&line, &room, in)) >= 0) {
+        number++;
+        total += (size_t) size;
+        if (total > SHELL_FILE_MAX || memchr(line, '\0', (size_t) size)) {
+            fprintf(shell->err, "file %s is no list of nodes: %s at line %d\n", recover->file,
+                    total > SHELL_FILE_MAX ? "too long" : "a NUL character", number);
+            status = SHELL_FAILED;
+        } else {
+            status = recover_read_line(shell, recover, line, number);
+        }
+    }
+    free(line);
+    fclose(in);
+    if (status == SHELL_OK && recover->count == 0) {
+        fprintf(shell->err, "no node specified in file %s\n", recover->file);
+        status = SHELL_FAILED;
+    }
+    return status;
+}
+
+static void recover_header(const struct recover *recover)
+{
+    fprintf(recover->out, "Wait seconds: %lld\n", (long long) recover->wait);
+    fprintf(recover->out, "Skip bad nodes: %s\n", recover->skip_bad_nodes ? "true" : "false");
+    fprintf(recover->out, "Skip lost partitions: %s\n",
+            recover->skip_lost_partitions ? "true" : "false");
+    fputs("Node list:\n" RECOVER_RULE "\n", recover->out);
+    for (uint32_t i = 0; i < recover->count; i++)
+        fprintf(recover->out, "%s\n", recover->nodes[i]);
+    fputs(RECOVER_RULE "\n", recover->out);
+    fflush(recover->out);
+}
+
+static void recover_tick(void *arg, int second)
+{
+    struct recover *recover = arg;
+    fprintf(recover->out, "Wait recovery for %d seconds\n", second);
+    fflush(recover->out);
+}
+
+static void recover_hint(const struct recover *recover, const char *hint)
+{
+    struct buf text = { 0 };
+    table_clean(&text, hint);
+    fprintf(recover->out, RECOVER_RULE "\n%s%s" RECOVER_RULE "\n", buf_string(&text),
+            text.data[text.size - 1] == '\n' ? "" : "\n");
+    buf_done(&text);
+}
+
+static int recover_ask(struct shell *shell, struct recover *recover)
+{
+    struct msg_configuration_recovery_request request;
+    struct msg_configuration_recovery_response response;
+    wire_init(&wire_configuration_recovery_request, &request);
+    wire_init(&wire_configuration_recovery_response, &response);
+    request.recovery_nodes =
+        (struct wire_list){ .items = recover->addresses, .count = recover->count };
+    request.skip_bad_nodes = recover->skip_bad_nodes;
+    request.skip_lost_partitions = recover->skip_lost_partitions;
+    if (session_peer(shell->session) == WIRE_PEER_26) {
+        request.hp_recovery_nodes =
+            (struct wire_list){ .items = recover->names, .count = recover->count };
+        WIRE_SET(&request, 4);
+    }
+    struct exchange exchange = { .rpc = "RPC_CM_START_RECOVERY",
+                                 .request = &request,
+                                 .response = &response,
+                                 .arena = &recover->arena,
+                                 .timeout = recover->wait * BR_SECOND };
+    recover_header(recover);
+    session_run(shell->session, &exchange, 1, recover_tick, recover);
+    if (strcmp(exchange.error, "ERR_TIMEOUT") == 0 && exchange.why[0])
+        fputs("Wait recovery failed, administrator should check the meta for progress\n",
+              recover->out);
+    fprintf(recover->out, "Recover result: %s\n", exchange.error);
+    if (exchange.why[0])
+        fprintf(shell->err, "%s\n", exchange.why);
+    else if (response.hint_message && *response.hint_message)
+        recover_hint(recover, response.hint_message);
+    if (recover->output)
+        fprintf(shell->out, "recover complete with err = %s\n", exchange.error);
+    return exchange_ok(&exchange) ? SHELL_OK : SHELL_FAILED;
+}
+
+static int recover_run(struct shell *shell, struct recover *recover)
+{
+    recover->nodes = arena_zero(&recover->arena, BR_NODES_MAX * sizeof *recover->nodes);
+    recover->addresses = arena_zero(&recover->arena, BR_NODES_MAX * sizeof *recover->addresses);
+    recover->names = arena_zero(&recover->arena, BR_NODES_MAX * sizeof *recover->names);
+    int status =
+        recover->list ? recover_read_list(shell, recover) : recover_read_file(shell, recover);
+    if (status != SHELL_OK)
+        return status;
+    if (recover->count > BR_NODES_MAX) {
+        fprintf(shell->err, "%u nodes are given, more than %d\n", (unsigned) recover->count,
+                BR_NODES_MAX);
+        return SHELL_USAGE;
+    }
+    recover->out = shell_open(shell, recover->output);
+    if (!recover->out)
+        return SHELL_FAILED;
+    status = recover_ask(shell, recover);
+    int closed = shell_close(shell, recover->output, recover->out);
+    return status != SHELL_OK ? status : closed;
+}
+
+int cmd_recover(struct shell *shell, int argc, char **argv)
+{
+    struct recover recover = { 0 };
+    if (!recover_options(&recover, argc, argv))
+        return shell_usage(shell, argv[0]);
+    int status = recover_check(shell, &recover);
+    if (status != SHELL_OK)
+        return status;
+    arena_init(&recover.arena, 0);
+    status = recover_run(shell, &recover);
+    arena_done(&recover.arena);
+    return status;
+}

@@ -1,0 +1,121 @@
+/* shell -- bridle's commands: their table, how one is run, and what they share.
+ *
+ * Results and "X failed, error=E" go to `out`, as in Pegasus's shell; wrong usage and the reasons
+ * behind an error to `err`.
+ */
+#ifndef HOST_SHELL_SHELL_H
+#define HOST_SHELL_SHELL_H
+
+#include "host/shell/session.h"
+#include "host/shell/table.h"
+
+#define SHELL_METAS    "127.0.0.1:34601,127.0.0.1:34602,127.0.0.1:34603"
+#define SHELL_FILE_MAX (1 << 20) /* bytes of a file of nodes */
+#define SHELL_LINE_MAX 65536     /* bytes of one command line */
+
+/* What a command, and the program, ends with. */
+enum { SHELL_OK = 0, SHELL_FAILED = 1, SHELL_USAGE = 2 };
+
+struct shell {
+    struct session *session;
+    FILE *out, *err;
+    bool exiting; /* a command said so */
+};
+
+struct command {
+    const char *name;
+    const char *usage;   /* its arguments; further lines begin with a newline */
+    const char *what;    /* one line */
+    const char *example; /* a whole line */
+    int (*run)(struct shell *shell, int argc, char **argv);
+};
+
+extern const struct command shell_commands[]; /* ends with a NULL name */
+
+/* Run one command; argv[0] is its name.  Returns SHELL_OK, SHELL_FAILED or SHELL_USAGE. */
+int shell_run(struct shell *shell, int argc, char **argv);
+
+/* Cut a line into words (quotes and backslashes as in sh) and run it; an empty one and one that
+ * begins with # is no command. */
+int shell_line(struct shell *shell, const char *line);
+
+/* The prompt where `in` is a terminal, else line by line.  Returns SHELL_OK or the status of the
+ * first command that failed; at a prompt SHELL_OK. */
+int shell_loop(struct shell *shell, FILE *in, bool prompt);
+
+/* "USAGE: " and the command's line, on err.  Returns SHELL_USAGE. */
+int shell_usage(struct shell *shell, const char *name);
+
+/* A helper's answer that was no use: "WHAT failed, error=E" on out, the reason on err.  Returns
+ * SHELL_FAILED. */
+int shell_failed(struct shell *shell, const char *what, const struct exchange *exchange);
+
+/* Where the result goes: file, or out where it is NULL.  NULL: it was said on err. */
+FILE *shell_open(struct shell *shell, const char *file);
+int shell_close(struct shell *shell, const char *file, FILE *out);
+
+/* Print and free a report to `file` (NULL: out). */
+int shell_report(struct shell *shell, struct report *report, const char *file, bool json,
+                 bool several);
+
+/* A node as the reply names it: by host name where it has one, else by address. */
+const char *shell_node(uint64_t address, const struct host_port *name,
+                       char text[NODE_NAME_MAX + 1]);
+
+/* "2026-11-23_01:12:47" in local time, "-" where second is not positive. */
+const char *shell_time(int64_t second, char text[32]);
+
+/* -- what the table commands share (health.c) -------------------------------------------------- */
+
+struct health {
+    uint32_t partitions, fully, write_unhealthy, read_unhealthy;
+};
+
+/* The partitions of a table, counted as Pegasus counts them. */
+void health_count(const struct msg_query_cfg_response *response, struct health *ret_health);
+
+/* A partition's replicas that serve: the primary and the secondaries. */
+uint32_t health_replicas(const struct msg_partition_configuration *partition);
+bool health_has_primary(const struct msg_partition_configuration *partition);
+
+/* How many replicas each node serves. */
+struct load_row {
+    char node[NODE_NAME_MAX + 1];
+    uint64_t address;
+    bool alive;
+    uint32_t primaries, secondaries;
+};
+
+struct load {
+    struct load_row *rows; /* by address, then by name */
+    size_t count, room;
+};
+
+/* The node's row, made where it is not there yet; valid until the next one is made. */
+struct load_row *load_find(struct load *load, uint64_t address, const struct host_port *name);
+void load_count(struct load *load, const struct msg_query_cfg_response *response);
+void load_done(struct load *load);
+
+/* Ask for the partitions of the tables `names`, many at once; each answer goes to `take`, in any
+ * order, and is gone afterwards. */
+struct ask_tables {
+    const char *const *names;
+    uint32_t count;
+    void (*take)(void *arg, uint32_t index, const struct exchange *exchange,
+                 const struct msg_query_cfg_response *response);
+    void *arg;
+};
+void ask_tables(struct shell *shell, const struct ask_tables *ask);
+
+/* -- commands ---------------------------------------------------------------------------------- */
+
+int cmd_recover(struct shell *shell, int argc, char **argv);
+int cmd_ls(struct shell *shell, int argc, char **argv);
+int cmd_app(struct shell *shell, int argc, char **argv);
+int cmd_nodes(struct shell *shell, int argc, char **argv);
+int cmd_cluster_info(struct shell *shell, int argc, char **argv);
+int cmd_server_info(struct shell *shell, int argc, char **argv);
+int cmd_help(struct shell *shell, int argc, char **argv);
+int cmd_exit(struct shell *shell, int argc, char **argv);
+
+#endif
