@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# run.sh -- the front door: installs what is needed, builds, shows, tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+top=$PWD
+build=${BRIDLE_BUILD:-$top/build}
+jobs=$(nproc)
+
+usage() {
+    cat <<'EOF'
+usage: ./run.sh COMMAND [OPTION...]
+
+  demo [--store sqlite|zookeeper]  install, build, and show a recovery from beginning to end
+  test                             install, build with gcc and clang, run every test
+  deps                             install the Debian packages that building and testing need
+  build                            configure and build into ./build
+  check [SUITE...]                 run the test suites of ./build, or only those named
+  soak [SECONDS]                   kill sweeps and fuzzing, SECONDS each (default 600)
+  bench                            measure, against a ceiling or a rival in the same run
+  format                           clang-format every source file
+  help                             this text
+
+`deps` needs root or sudo; everything else runs as anybody.  Start with ./run.sh demo
+EOF
+}
+
+packages=(autoconf automake libtool make gcc libc6-dev clang llvm libclang-rt-14-dev pkg-config
+    clang-format libltdl-dev libzookeeper-mt-dev libyaml-dev libevent-dev check libsqlite3-dev
+    libjansson-dev libedit-dev libmd-dev valgrind zookeeper)
+
+die() { echo "run.sh: $*" >&2; exit 1; }
+
+deps() {
+    local missing=() package sudo=
+    for package in "${packages[@]}"; do
+        [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = 'install ok installed' ] ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "needs root or sudo to install: ${missing[*]}"
+        sudo=sudo
+    fi
+    echo "installing: ${missing[*]}"
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        "${missing[@]}" >/dev/null
+}
+
+# quietly LOG COMMAND...: its output only where it fails.
+quietly() {
+    local log=$1; shift
+    "$@" >"$log" 2>&1 || { tail -n 100 "$log" >&2; die "failed: $* (all of it: $log)"; }
+}
+
+# make_in DIR TARGET...: what the compilers say in DIR/make.log.
+make_in() {
+    local dir=$1; shift
+    echo "building in ${dir#"$top"/} ..."
+    quietly "$dir/make.log" make -C "$dir" -j"$jobs" "$@"
+}
+
+# configure_in DIR ARGUMENT...: configure there once, or again where the arguments changed.
+configure_in() {
+    local dir=$1; shift
+    mkdir -p "$dir"
+    if [ ! -x configure ] || [ configure -ot configure.ac ] || [ Makefile.in -ot Makefile.am ]; then
+        quietly "$dir/autoreconf.log" autoreconf -fi
+    fi
+    if [ "$(cat "$dir/.arguments" 2>/dev/null)" != "$*" ] || [ ! -f "$dir/Makefile" ]; then
+        (cd "$dir" && quietly "$dir/configure.log" "$top/configure" "$@")
+        echo "$*" >"$dir/.arguments"
+    fi
+}
+
+build() {
+    configure_in "$build" --enable-werror "$@"
+    make_in "$build" all
+}
+
+# run_check DIR MAKE-ARGUMENT...: make check; one line a suite, and loudly what was skipped in it.
+passed=0 failed=0 skipped=0
+run_check() {
+    local dir=$1 log; shift
+    log=$(mktemp)
+    make -C "$dir" -j"$jobs" check "$@" >"$log" 2>&1 || true
+    grep -E '^(PASS|FAIL|SKIP|ERROR|XPASS)' "$log" || { tail -n 60 "$log"; die "make check did not run"; }
+    if grep -qE '^(FAIL|ERROR)' "$log"; then
+        cat "$dir/test-suite.log" 2>/dev/null | tail -n 400
+    fi
+    passed=$((passed + $(grep -c '^PASS:' "$log" || true)))
+    failed=$((failed + $(grep -cE '^(FAIL|ERROR|XPASS):' "$log" || true)))
+    skipped=$((skipped + $(grep -c '^SKIP:' "$log" || true)))
+    grep -h '^SKIPPED' "$dir"/t/*.log 2>/dev/null | sort -u || true
+    rm -f "$log"
+}
+
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+test_all() {
+    step 'packages'
+    deps
+    step 'gcc, -Werror'
+    build
+    run_check "$build"
+    step 'clang, -Werror'
+    configure_in "$build-clang" --enable-werror CC=clang
+    make_in "$build-clang" all
+    make_in "$build-clang" check TESTS=
+    step 'address and undefined sanitizers'
+    configure_in "$build-asan" --enable-sanitize=address,undefined
+    run_check "$build-asan"
+    step 'thread sanitizer'
+    configure_in "$build-tsan" --enable-sanitize=thread
+    run_check "$build-tsan" TESTS='$(THREAD_TESTS)'
+    step 'valgrind'
+    "$top/t/valgrind.sh" "$build" && passed=$((passed + 1)) || failed=$((failed + 1))
+    step 'distcheck'
+    if make -C "$build" -s -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS=--enable-werror >"$build/distcheck.log" 2>&1; then
+        echo 'PASS: make distcheck'
+        passed=$((passed + 1))
+    else
+        tail -n 100 "$build/distcheck.log"
+        failed=$((failed + 1))
+    fi
+    step 'done'
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
+
+command=${1:-help}
+[ $# -gt 0 ] && shift
+case $command in
+    deps) deps ;;
+    build) deps; build "$@" ;;
+    check) if [ $# -gt 0 ]; then make -C "$build" check TESTS="$*"; else make -C "$build" check; fi ;;
+    test) test_all ;;
+    demo) deps; build; exec "$top/t/demo.sh" "$@" ;;
+    soak) deps; build; exec "$top/t/soak.sh" "$@" ;;
+    bench) deps; build; make -C "$build" -s bench ;;
+    format) find include host plugin t -name '*.[ch]' -exec clang-format -i {} + ;;
+    help | -h | --help) usage ;;
+    *) usage >&2; exit 2 ;;
+esac

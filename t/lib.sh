@@ -1,0 +1,109 @@
+# lib.sh -- sourced by the scripts that run real processes: ports, starting, waiting on state, cleaning.
+# Needs $top_srcdir and $top_builddir; everything lives in $dir, which is removed at the end.
+
+: "${top_srcdir:=.}" "${top_builddir:=build}"
+top_srcdir=$(cd "$top_srcdir" && pwd)
+top_builddir=$(cd "$top_builddir" && pwd)
+export BRIDLE_BUILD_TREE=1 BRIDLE_PLUGIN_PATH="$top_builddir/plugin/.libs"
+mkdir -p "$top_builddir/t/tmp"
+dir=$(mktemp -d "$top_builddir/t/tmp/XXXXXX")
+pids=
+
+cleanup() {
+    status=$?
+    trap - EXIT INT TERM
+    set +e
+    for pid in $pids; do kill -CONT "$pid" 2>/dev/null; kill -KILL "$pid" 2>/dev/null; done
+    wait 2>/dev/null
+    if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
+        echo "-- failed with status $status; the logs:"
+        tail -n 40 "$dir"/*.log 2>/dev/null
+    fi
+    rm -rf "$dir"
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT # never the status of the last command, which may be 0
+trap 'exit 143' TERM
+
+die() { echo "FAILED: $*" >&2; exit 1; }
+
+# free_ports N: the first of N adjacent ports of 127.0.0.1 on which nobody listens; below those that
+# the kernel gives to outgoing connections (from 32768 on), which a look for listeners does not see.
+free_ports() {
+    local try port ok
+    for try in $(seq 100); do
+        port=$((20000 + (RANDOM * 7 + $$ + try * 131) % 12000))
+        ok=1
+        for i in $(seq 0 $(($1 - 1))); do
+            if (exec 3<>"/dev/tcp/127.0.0.1/$((port + i))") 2>/dev/null; then ok=; fi
+        done
+        [ -n "$ok" ] && { echo "$port"; return 0; }
+    done
+    die 'no free ports'
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; polls, because what it waits for is a state.
+wait_for() {
+    local end=$(($(date +%s) + $1)); shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$end" ] || die "waited in vain for: $*"
+        read -r -t 0.05 <> <(:) || true
+    done
+}
+
+# start NAME COMMAND...: in the background, its output in $dir/NAME.log, its pid in pid_NAME.
+start() {
+    local name=$1; shift
+    "$@" >"$dir/$name.log" 2>&1 &
+    eval "pid_$name=$!"
+    pids="$pids $!"
+}
+
+# stop NAME [SIGNAL]: and wait until it is gone; its exit status in $gone.
+stop() {
+    local pid
+    eval "pid=\$pid_$1"
+    kill "-${2:-TERM}" "$pid" 2>/dev/null || true
+    gone=0
+    wait "$pid" 2>/dev/null || gone=$?
+}
+
+shell() { "$top_builddir/bridle" --meta "127.0.0.1:$meta_port" "$@"; }
+
+# A meta server that answers is up, whatever it answers.
+meta_up() {
+    local said
+    said=$(shell ls 2>&1) || true
+    case $said in *ERR_UNDER_RECOVERY* | *total_app_count*) ;; *) return 1 ;; esac
+}
+
+# start_meta [ARGUMENT...]: with $meta_port, $store_sets.
+start_meta() {
+    # shellcheck disable=SC2086
+    start meta "$top_builddir/bridled" -c "$top_srcdir/conf/onebox.yaml" \
+        --set "meta_server.listen=127.0.0.1:$meta_port" $store_sets "$@"
+}
+
+# make_replicas NODE TABLE PARTITIONS [BALLOT [DECREE]]: on node's disk.
+make_replicas() {
+    "$top_builddir/replicad" --create "$2" --data "$dir/replica$1" --partitions "$3" \
+        --ballot "${4:-1}" --decree "${5:-0}" --created 1700000000
+}
+
+# start_replica N: on port $replica_port + N.
+start_replica() {
+    start "replica$1" "$top_builddir/replicad" --listen "127.0.0.1:$((replica_port + $1))" \
+        --data "$dir/replica$1" --meta "127.0.0.1:$meta_port"
+    wait_for 10 grep -q 'serving' "$dir/replica$1.log"
+}
+
+# store_for KIND: sets store_sets for sqlite, memory, or zookeeper (then ZK_HOSTS must be set).
+store_for() {
+    case $1 in
+        sqlite) store_sets="--set store.plugin=sqlite --set store.file=$dir/meta.db" ;;
+        memory) store_sets="--set store.plugin=memory" ;;
+        zookeeper) store_sets="--set store.plugin=zookeeper --set store.hosts=$ZK_HOSTS" ;;
+        *) die "store is sqlite, memory or zookeeper, not $1" ;;
+    esac
+}

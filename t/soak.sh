@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps on both stores, then every fuzzer for
+# SECONDS each.
+set -euo pipefail
+: "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
+: "${top_builddir:=${BRIDLE_BUILD:-$top_srcdir/build}}"
+export top_srcdir top_builddir
+seconds=${1:-600}
+seed=${2:-$(date +%s)}
+echo "seed $seed"
+"$top_srcdir/t/sweep.sh" sqlite 60 "$seed"
+"$top_srcdir/t/zookeeper.sh" "$top_srcdir/t/sweep.sh" zookeeper 60 "$seed"
+
+fuzz=$top_builddir-fuzz
+mkdir -p "$fuzz"
+[ -f "$fuzz/Makefile" ] || (cd "$fuzz" && "$top_srcdir/configure" --quiet --enable-fuzz CC=clang)
+make -C "$fuzz" -s
+for program in "$fuzz"/t/fuzz_*; do
+    [ -x "$program" ] && [ -f "$program" ] || continue
+    name=${program##*fuzz_}
+    work=$fuzz/work_$name
+    mkdir -p "$work"
+    echo "fuzz_$name: $seconds s"
+    "$program" -seed="$seed" -max_total_time="$seconds" -print_final_stats=1 \
+        -artifact_prefix="$work/crash-" "$work" "$top_srcdir/t/corpus/$name" >"$work.log" 2>&1 || {
+        tail -n 40 "$work.log"
+        exit 1
+    }
+    grep -E 'stat::(number_of_executed_units|average_exec)' "$work.log"
+done
