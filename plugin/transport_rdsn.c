@@ -15,7 +15,7 @@
 #include "host/base/mem.h"
 #include "host/base/number.h"
 #include "host/rdsn/client.h"
-#include "host/rdsn/message.h"
+#include "host/rdsn/info.h"
 
 struct rdsn_query {
     LIST_ENTRY(rdsn_query) link;
@@ -56,51 +56,6 @@ static const struct br_option rdsn_options[] = {
 };
 
 /* -- Decoding --------------------------------------------------------------------------------- */
-
-/* What a number is while it has not been read: real servers write every field. */
-#define RDSN_ABSENT INT32_MIN
-
-#define RDSN_NUMBER(text, id_, kind_, member)                                                      \
-    {                                                                                              \
-        .name = (text), .id = (id_), .kind = (kind_), .flags = WIRE_DEFAULTED,                     \
-        .fallback = RDSN_ABSENT, .offset = offsetof(struct br_replica, member)                     \
-    }
-
-/* replica_info, laid over the row of the boundary; 9 manual_compact_status is left out. */
-static const struct wire_field rdsn_replica_fields[] = {
-    { "pid", 1, WIRE_GPID, .offset = offsetof(struct br_replica, table) },
-    RDSN_NUMBER("ballot", 2, WIRE_I64, ballot),
-    RDSN_NUMBER("status", 3, WIRE_I32, role),
-    RDSN_NUMBER("last_committed_decree", 4, WIRE_I64, committed),
-    RDSN_NUMBER("last_prepared_decree", 5, WIRE_I64, prepared),
-    RDSN_NUMBER("last_durable_decree", 6, WIRE_I64, durable),
-    { "app_type", 7, WIRE_STRING, .offset = offsetof(struct br_replica, type) },
-    { "disk_tag", 8, WIRE_STRING, .offset = offsetof(struct br_replica, disk) },
-};
-_Static_assert(offsetof(struct br_replica, partition) == offsetof(struct br_replica, table) + 4,
-               "a gpid lies over table and partition");
-
-static const struct wire_schema rdsn_replica_schema = {
-    .name = "replica_info",
-    .fields = rdsn_replica_fields,
-    .count = sizeof rdsn_replica_fields / sizeof *rdsn_replica_fields,
-    .size = sizeof(struct br_replica),
-};
-
-static const struct wire_field rdsn_replicas_fields[] = {
-    { "err", 1, WIRE_ERROR, .offset = offsetof(struct msg_query_replica_info_response, err) },
-    { "replicas", 2, WIRE_LIST, .element = WIRE_STRUCT,
-      .offset = offsetof(struct msg_query_replica_info_response, replicas),
-      .schema = &rdsn_replica_schema },
-};
-
-static const struct wire_schema rdsn_replicas_schema = {
-    .name = "query_replica_info_response",
-    .fields = rdsn_replicas_fields,
-    .count = sizeof rdsn_replicas_fields / sizeof *rdsn_replicas_fields,
-    .size = sizeof(struct msg_query_replica_info_response),
-    .has_present = true,
-};
 
 static void *rdsn_alloc(void *call, size_t size)
 {
@@ -149,8 +104,8 @@ static const char *rdsn_check_replica(const struct br_replica *row)
         return "is no partition";
     if (row->role < BR_ROLE_INVALID || row->role > BR_ROLE_SPLIT)
         return "has a status that does not exist";
-    if (row->ballot == RDSN_ABSENT || row->committed == RDSN_ABSENT || row->prepared == RDSN_ABSENT
-        || row->durable == RDSN_ABSENT)
+    if (row->ballot == INFO_ABSENT || row->committed == INFO_ABSENT || row->prepared == INFO_ABSENT
+        || row->durable == INFO_ABSENT)
         return "lacks its ballot or a decree";
     if (*row->type == '\0')
         return "lacks its app_type";
@@ -161,8 +116,7 @@ static void rdsn_got_replicas(const struct rdsn_query *query, br_bytes body)
 {
     struct msg_query_replica_info_response answer;
     struct fail fail;
-    if (wire_decode(&rdsn_replicas_schema, body, rdsn_memory(query->call), &answer, &fail)
-        != BR_OK) {
+    if (wire_decode(&wire_replica_rows, body, rdsn_memory(query->call), &answer, &fail) != BR_OK) {
         br_reply_fail(query->call, BR_CORRUPT, "%s: %s", query->node, fail.text);
         return;
     }
@@ -197,36 +151,6 @@ static const char *rdsn_check_table(const struct msg_app_info *app)
     return NULL;
 }
 
-static uint32_t rdsn_table_flags(const struct msg_app_info *app)
-{
-    return (app->is_stateful ? BR_TABLE_STATEFUL : 0u)
-           | (app->duplicating ? BR_TABLE_DUPLICATING : 0u)
-           | (app->is_bulk_loading ? BR_TABLE_BULK_LOADING : 0u)
-           | (app->atomic_idempotent ? BR_TABLE_ATOMIC_IDEMPOTENT : 0u);
-}
-
-_Static_assert(sizeof(struct wire_pair) == 2 * sizeof(const char *), "pairs are strings in a row");
-
-static void rdsn_make_table(const struct msg_app_info *app, int32_t index, struct br_table *ret_row)
-{
-    *ret_row = (struct br_table){
-        .node = index,
-        .id = app->app_id,
-        .status = app->status,
-        .partition_count = app->partition_count,
-        .replica_count = app->max_replica_count,
-        .init_partition_count = app->init_partition_count,
-        .flags = rdsn_table_flags(app),
-        .env_count = app->envs.count,
-        .expire_second = app->expire_second,
-        .create_second = app->create_second,
-        .drop_second = app->drop_second,
-        .name = app->app_name,
-        .type = app->app_type,
-        .envs = app->envs.items,
-    };
-}
-
 static void rdsn_got_tables(const struct rdsn_query *query, br_bytes body)
 {
     struct msg_query_app_info_response answer;
@@ -247,7 +171,8 @@ static void rdsn_got_tables(const struct rdsn_query *query, br_bytes body)
                           query->node, i, answer.apps.count, apps[i].app_id, apps[i].status, why);
             return;
         }
-        rdsn_make_table(&apps[i], query->index, &rows[i]);
+        info_to_table(&apps[i], &rows[i]);
+        rows[i].node = query->index;
     }
     rdsn_reply_rows(query, BR_ROW_TABLE, sizeof *rows, answer.apps.count, rows);
 }

@@ -25,40 +25,6 @@
 
 extern const struct br_plugin bridle_policy_pegasus;
 
-/* Rows as a transport decodes them. */
-#define ROW(id_, kind_, name_)                                                                     \
-    {                                                                                              \
-        .name = #name_, .id = (id_), .kind = (kind_), .offset = offsetof(struct br_replica, name_) \
-    }
-
-static const struct wire_field row_fields[] = {
-    ROW(1, WIRE_GPID, table),    ROW(2, WIRE_I64, ballot),   ROW(3, WIRE_I32, role),
-    ROW(4, WIRE_I64, committed), ROW(5, WIRE_I64, prepared), ROW(6, WIRE_I64, durable),
-    ROW(7, WIRE_STRING, type),   ROW(8, WIRE_STRING, disk),
-};
-static const struct wire_schema row_schema = {
-    .name = "replica_info", .fields = row_fields, .count = 8, .size = sizeof(struct br_replica)
-};
-static const struct wire_field answer_fields[] = {
-    { .name = "err",
-      .id = 1,
-      .kind = WIRE_ERROR,
-      .offset = offsetof(struct msg_query_replica_info_response, err) },
-    { .name = "replicas",
-      .id = 2,
-      .kind = WIRE_LIST,
-      .element = WIRE_STRUCT,
-      .schema = &row_schema,
-      .offset = offsetof(struct msg_query_replica_info_response, replicas) },
-};
-static const struct wire_schema answer_schema = {
-    .name = "query_replica_info_response",
-    .fields = answer_fields,
-    .count = 2,
-    .size = sizeof(struct msg_query_replica_info_response),
-    .has_present = true,
-};
-
 /* Of this process, so that neighbours do not count. */
 static double seconds(void)
 {
@@ -159,7 +125,7 @@ static const struct br_chunk *decode_replicas(struct arena *arena, int32_t node,
 {
     struct msg_query_replica_info_response answer;
     struct fail fail;
-    if (wire_decode(&answer_schema, body, wire_arena(arena), &answer, &fail) != BR_OK)
+    if (wire_decode(&wire_replica_rows, body, wire_arena(arena), &answer, &fail) != BR_OK)
         stop("replicas", fail.text);
     struct br_replica *rows = answer.replicas.items;
     for (uint32_t i = 0; i < answer.replicas.count; i++)

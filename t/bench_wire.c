@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "host/rdsn/message.h"
+#include "host/rdsn/info.h"
 
 #define ROWS        3000
 #define ROUNDS      301
@@ -27,40 +27,6 @@ struct bench {
 };
 
 /* A plugin's own view of the answer: rows as the host wants them. */
-struct answer {
-    uint32_t present;
-    const char *err;
-    struct wire_list rows;
-};
-
-#define ROW(id_, kind_, name_)                                                                     \
-    {                                                                                              \
-        .name = #name_, .id = (id_), .kind = (kind_), .offset = offsetof(struct br_replica, name_) \
-    }
-
-static const struct wire_field row_fields[] = {
-    ROW(1, WIRE_GPID, table),    ROW(2, WIRE_I64, ballot),   ROW(3, WIRE_I32, role),
-    ROW(4, WIRE_I64, committed), ROW(5, WIRE_I64, prepared), ROW(6, WIRE_I64, durable),
-    ROW(7, WIRE_STRING, type),   ROW(8, WIRE_STRING, disk),
-};
-static const struct wire_schema row_schema = {
-    .name = "replica_info", .fields = row_fields, .count = 8, .size = sizeof(struct br_replica)
-};
-static const struct wire_field answer_fields[] = {
-    { .name = "err", .id = 1, .kind = WIRE_ERROR, .offset = offsetof(struct answer, err) },
-    { .name = "replicas",
-      .id = 2,
-      .kind = WIRE_LIST,
-      .element = WIRE_STRUCT,
-      .schema = &row_schema,
-      .offset = offsetof(struct answer, rows) },
-};
-static const struct wire_schema answer_schema = { .name = "query_replica_info_response",
-                                                  .fields = answer_fields,
-                                                  .count = 2,
-                                                  .size = sizeof(struct answer),
-                                                  .has_present = true };
-
 static void make(struct bench *bench)
 {
     static const char *const disks[] = { "ssd0", "ssd1", "ssd2", "ssd3" };
@@ -112,14 +78,15 @@ static void check(bool ok, const char *what)
 
 static void once(struct bench *bench, int what)
 {
-    struct answer answer;
+    struct msg_query_replica_info_response answer;
     struct msg_query_replica_info_response response;
     buf_clear(&bench->out);
     switch (what) {
     case COPY: buf_put(&bench->out, bench->body.data, bench->body.size); break;
     case DECODE_ROWS:
-        decode(bench, &answer_schema, &answer);
-        check(((struct br_replica *) answer.rows.items)[ROWS - 1].committed == 1000000 + ROWS - 1,
+        decode(bench, &wire_replica_rows, &answer);
+        check(((struct br_replica *) answer.replicas.items)[ROWS - 1].committed
+                  == 1000000 + ROWS - 1,
               "the last row");
         break;
     case DECODE_STRUCTS:

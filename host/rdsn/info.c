@@ -7,6 +7,48 @@
 
 static_assert(sizeof(struct wire_pair) == 2 * sizeof(const char *), "pairs are two pointers");
 
+#define INFO_NUMBER(text, id_, kind_, member)                                                      \
+    {                                                                                              \
+        .name = (text), .id = (id_), .kind = (kind_), .flags = WIRE_DEFAULTED,                     \
+        .fallback = INFO_ABSENT, .offset = offsetof(struct br_replica, member)                     \
+    }
+
+/* replica_info, laid over the row of the boundary; 9 manual_compact_status is left out. */
+static const struct wire_field info_replica_fields[] = {
+    { "pid", 1, WIRE_GPID, .offset = offsetof(struct br_replica, table) },
+    INFO_NUMBER("ballot", 2, WIRE_I64, ballot),
+    INFO_NUMBER("status", 3, WIRE_I32, role),
+    INFO_NUMBER("last_committed_decree", 4, WIRE_I64, committed),
+    INFO_NUMBER("last_prepared_decree", 5, WIRE_I64, prepared),
+    INFO_NUMBER("last_durable_decree", 6, WIRE_I64, durable),
+    { "app_type", 7, WIRE_STRING, .offset = offsetof(struct br_replica, type) },
+    { "disk_tag", 8, WIRE_STRING, .offset = offsetof(struct br_replica, disk) },
+};
+static_assert(offsetof(struct br_replica, partition) == offsetof(struct br_replica, table) + 4,
+              "a gpid lies over table and partition");
+
+static const struct wire_schema info_replica_schema = {
+    .name = "replica_info",
+    .fields = info_replica_fields,
+    .count = sizeof info_replica_fields / sizeof *info_replica_fields,
+    .size = sizeof(struct br_replica),
+};
+
+static const struct wire_field info_rows_fields[] = {
+    { "err", 1, WIRE_ERROR, .offset = offsetof(struct msg_query_replica_info_response, err) },
+    { "replicas", 2, WIRE_LIST, .element = WIRE_STRUCT,
+      .offset = offsetof(struct msg_query_replica_info_response, replicas),
+      .schema = &info_replica_schema },
+};
+
+const struct wire_schema wire_replica_rows = {
+    .name = "query_replica_info_response",
+    .fields = info_rows_fields,
+    .count = sizeof info_rows_fields / sizeof *info_rows_fields,
+    .size = sizeof(struct msg_query_replica_info_response),
+    .has_present = true,
+};
+
 void info_from_table(const struct br_table *table, struct msg_app_info *ret_info)
 {
     wire_init(&wire_app_info, ret_info);
