@@ -103,7 +103,7 @@ const char *meta_level(const struct meta *meta)
     int64_t alive = detector_alive_count(&meta->detector, now);
     if (alive < meta->config->meta.min_live_node_count_for_unfreeze)
         return "freezed";
-    if (alive * 100 < (int64_t) meta->detector.count * 65)
+    if (alive * 100 < (int64_t) meta->detector.count * META_LIVE_PERCENT)
         return "freezed";
     return meta->config->meta.meta_function_level_on_start;
 }

@@ -18,7 +18,8 @@
 #include "host/rdsn/server.h"
 #include "host/recovery/load.h"
 
-#define META_EXIT_REFUSED 78          /* a human must change something first (EX_CONFIG) */
+#define META_EXIT_REFUSED 78 /* a human must change something first (EX_CONFIG) */
+#define META_LIVE_PERCENT 65 /* node_live_percentage_threshold_for_update (behaviour.md 2.5) */
 #define META_RETRY        (BR_SECOND) /* between attempts at a store that does not answer */
 
 enum meta_state {
