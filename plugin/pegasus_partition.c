@@ -1,4 +1,5 @@
-/* pegasus_partition -- who is primary, and who is named behind it (behaviour.md 3.4, 3.5).
+/* pegasus_partition -- who is primary, and who is named behind it
+ * (src/meta/server_state.cpp:construct_partitions, src/meta/meta_data.cpp:construct_replica).
  *
  * Replicas are sorted once, the best first: by ballot, in the careful way by whether their status
  * promises anything, then by committed and prepared decree; equals stay in list order.

@@ -1,4 +1,5 @@
-/* pegasus_table -- which definition a table gets, and which name (behaviour.md 3.3).
+/* pegasus_table -- which definition a table gets, and which name
+ * (src/meta/server_state.cpp:construct_apps).
  *
  * Definitions are compared field by field, the fields that Apache Pegasus compares; claims that
  * agree in all of them form a group.  Where creation times differ, one id was given to two tables:

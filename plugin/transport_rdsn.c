@@ -1,5 +1,5 @@
 /* transport_rdsn -- asks the replica servers themselves, with the two RPCs that a recovering meta
- * server sends (wire.md 4.1): RPC_QUERY_APP_INFO and RPC_QUERY_REPLICA_INFO.
+ * server sends: RPC_QUERY_APP_INFO and RPC_QUERY_REPLICA_INFO.
  *
  * One attempt per call, both on one connection a node; rows are decoded straight into the host's
  * memory.  A node counts only if its answer is whole and its own `err` is ERR_OK.  What is checked

@@ -1,5 +1,5 @@
 /* judge_aborts -- the places where Apache Pegasus's meta server aborts while it judges, by their
- * number in the table of abort sites (behaviour.md 3.9): each is a finding here, or cannot happen.
+ * number in the table of abort sites (CONTRIBUTING.md): each is a finding here, or cannot happen.
  */
 #include <stdio.h>
 #include <string.h>

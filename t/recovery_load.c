@@ -1,4 +1,4 @@
-/* recovery_load -- roots that Apache Pegasus serves and roots that it dies of (behaviour.md 1.9 and
+/* recovery_load -- roots that Apache Pegasus serves and roots that it dies of (
  * 3.9): a cluster, or one sentence with the path.  And verify, field by field.
  */
 #include "t/recovery.h"

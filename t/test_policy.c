@@ -272,7 +272,7 @@ static void policy_expect(const struct kit *kit, const struct policy_differ *at,
     ck_assert_int_eq(kit_pass(kit), !refused);
 }
 
-/* The abort that a rename while one server was down gave (behaviour.md 3.9 #8). */
+/* The abort that a rename while one server was down gave (abort 8). */
 START_TEST(policy_differ)
 {
     const struct policy_differ *at = &policy_differs[_i / 2];

@@ -170,7 +170,7 @@ START_TEST(c7_a_hung_server_is_a_timeout)
 }
 END_TEST
 
-/* Apache Pegasus skips such an answer in silence (behaviour.md 3.2); here the server is bad. */
+/* Apache Pegasus skips such an answer in silence; here the server is bad. */
 START_TEST(c7_a_server_with_an_error_of_its_own)
 {
     whole_cluster();
@@ -262,7 +262,7 @@ START_TEST(c5_without_the_flag_it_serves_them)
 }
 END_TEST
 
-/* Abort 2 of behaviour.md 3.9: a root that somebody else left half-written. */
+/* Abort 2: a root that somebody else left half-written. */
 START_TEST(abort_2_a_foreign_lock_is_named)
 {
     world_put("/pegasus/test/apps", "lock");

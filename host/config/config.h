@@ -1,7 +1,7 @@
 /* config -- bridled.yaml as a whole: the contract's keys, the plugins' sections, --set.
  *
- * Keys and defaults are Pegasus's where Pegasus has them (behaviour.md 2.3).  conf/bridled.yaml is
- * the commented reference; each key below says its meaning and limits there.
+ * Keys and defaults are Pegasus's where Pegasus has them (src/server/config.ini). conf/bridled.yaml
+ * is the commented reference; each key below says its meaning and limits there.
  */
 #ifndef HOST_CONFIG_CONFIG_H
 #define HOST_CONFIG_CONFIG_H

@@ -1,5 +1,6 @@
-/* replica_dir -- Pegasus's on-disk formats that tell what a replica server holds (behaviour.md
- * section 5): directory names, .app-info, .init-info.
+/* replica_dir -- Pegasus's on-disk formats that tell what a replica server holds
+ * (src/replica/replica_stub.cpp, src/replica/replication_app_base.cpp): directory names, .app-info,
+ * .init-info.
  */
 #ifndef HOST_DISK_REPLICA_DIR_H
 #define HOST_DISK_REPLICA_DIR_H

@@ -1,5 +1,6 @@
 /* admin -- beacons, the remote command and the security handshake: what is answered in every state
- * (wire.md 4.4, 5.9, 9).
+ * (src/meta/meta_server_failure_detector.cpp, src/remote_cmd/remote_command.cpp,
+ * src/security/server_negotiation.cpp).
  */
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,5 @@
-/* detector -- which replica servers are alive, from their beacons (behaviour.md 2.5, wire.md 4.4).
+/* detector -- which replica servers are alive, from their beacons
+ * (src/failure_detector/failure_detector.cpp).
  *
  * A server is alive as long as its last beacon is younger than the grace period.  It is known by
  * the name that it gives itself: hp_from_node where it sends one, else its address as text.

@@ -166,8 +166,9 @@ static void meta_start_recovering(struct meta *meta, const struct root_facts *fa
              buf_string(&meta->root));
 }
 
-/* What is in the root decides what this server is (behaviour.md 1.9, contract C5).  The flag is
- * spent once this process has recovered: elected again, it loads what it wrote. */
+/* What is in the root decides what this server is
+ * (src/meta/server_state.cpp:initialize_data_structure; C5).  The flag is spent once this process
+ * has recovered: elected again, it loads what it wrote. */
 static void meta_looked(void *arg, const struct root_facts *facts, const struct fail *fail)
 {
     struct meta *meta = arg;

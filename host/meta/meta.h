@@ -5,8 +5,8 @@
  *                     |           +-> recovering -> serving     (flag on, nothing in the store)
  *                     +--- the lock is lost ---
  *
- * Beacons are answered in every state (behaviour.md 2.2); everything else passes the gate
- * (wire.md 6.3).  Loop thread only.
+ * Beacons are answered in every state; everything else passes the gate
+ * (src/meta/meta_service.h:check_leader_status).  Loop thread only.
  */
 #ifndef HOST_META_META_H
 #define HOST_META_META_H
@@ -18,8 +18,8 @@
 #include "host/rdsn/server.h"
 #include "host/recovery/load.h"
 
-#define META_EXIT_REFUSED 78 /* a human must change something first (EX_CONFIG) */
-#define META_LIVE_PERCENT 65 /* node_live_percentage_threshold_for_update (behaviour.md 2.5) */
+#define META_EXIT_REFUSED 78          /* a human must change something first (EX_CONFIG) */
+#define META_LIVE_PERCENT 65          /* node_live_percentage_threshold_for_update */
 #define META_RETRY        (BR_SECOND) /* between attempts at a store that does not answer */
 
 enum meta_state {
@@ -79,7 +79,8 @@ void meta_done(struct meta *meta);
 /* Served from now on.  Takes what is in the cluster, which is empty afterwards. */
 void meta_serve(struct meta *meta, struct cluster *cluster);
 
-/* What a function level is called with, after the freeze rule (behaviour.md 2.5). */
+/* What a function level is called with, after the freeze rule
+ * (src/meta/meta_service.cpp:check_freeze). */
 const char *meta_level(const struct meta *meta);
 
 BR_PRINTF(3, 4)

@@ -1,4 +1,5 @@
-/* query -- what the cluster looks like: tables, nodes, the cluster, routes (wire.md 4.2, 4.3). */
+/* query -- what the cluster looks like: tables, nodes, the cluster, routes (idl/meta_admin.thrift).
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

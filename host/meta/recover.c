@@ -272,7 +272,7 @@ static const char *recover_name(struct arena *arena,
     return arena_text(arena, text, strlen(text));
 }
 
-/* Named twice is asked once (behaviour.md 3.10). */
+/* Named twice is asked once (src/client/replication_ddl_client.cpp:do_recovery). */
 static bool recover_has(const struct recover *recover, const char *name)
 {
     for (uint32_t i = 0; i < recover->node_count; i++) {

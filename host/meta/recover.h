@@ -1,4 +1,5 @@
-/* recover -- the one special request: start_recovery (contract C4, behaviour.md 3.1).
+/* recover -- the one special request: start_recovery (C4;
+ * src/meta/meta_service.cpp:on_start_recovery).
  *
  * survey, judge, plan, apply, verify, serve.  An identical request while one runs joins it and
  * gets its answer (shells send theirs up to three times); another one is told that the service is

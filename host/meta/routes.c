@@ -1,5 +1,6 @@
-/* routes -- the gate of wire.md 6.3 and the table of handlers.  Whatever is not served is answered
- * with an error that no replica server believes in: never ERR_OK.
+/* routes -- the gate (src/meta/meta_service.h:check_leader_status) and the table of handlers.
+ * Whatever is not served is answered with an error that no replica server believes in: never
+ * ERR_OK.
  */
 #include "host/meta/routes.h"
 
@@ -66,7 +67,7 @@ void route_reply(struct route *route, const void *response)
     route_send(route, "ERR_OK", &body);
 }
 
-/* Field 1 of every meta server's response is its `err` (wire.md 4); the rest stays default.  For an
+/* Field 1 of every meta server's response is its `err`; the rest stays default.  For an
  * RPC that the table does not know, field 1 alone: readers tolerate missing fields. */
 void route_error(struct route *route, const char *error)
 {
@@ -83,7 +84,8 @@ void route_error(struct route *route, const char *error)
     route_send(route, "ERR_OK", &body);
 }
 
-/* A follower tells a shell or a C++ client where the leader is (wire.md 7, the fake forward). */
+/* A follower tells a shell or a C++ client where the leader is
+ * (src/meta/meta_service.cpp:check_leader). */
 static void route_forward(struct route *route)
 {
     const struct meta *meta = route->meta;

@@ -1,4 +1,4 @@
-/* routes -- from a request to its answer: the gate, then the handler (wire.md 6.3, 4). */
+/* routes -- from a request to its answer: the gate, then the handler. */
 #ifndef HOST_META_ROUTES_H
 #define HOST_META_ROUTES_H
 

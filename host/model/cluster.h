@@ -10,8 +10,8 @@
 
 #define CLUSTER_PARTITIONS_MAX 4194304 /* of all tables together */
 
-/* A replica server.  Its name is its identity, compared as text (behaviour.md 0, 4.6); the address
- * stands beside it for peers that know no names. */
+/* A replica server.  Its name is its identity, compared as text (src/rpc/rpc_host_port.h); the
+ * address stands beside it for peers that know no names. */
 struct node {
     const char *name;         /* "host:port" */
     uint64_t address;         /* rpc_address; 0: unknown */

@@ -1,4 +1,5 @@
-/* layout -- Pegasus's ZooKeeper layout: paths and JSON, both ways (behaviour.md 1.2 to 1.5).
+/* layout -- Pegasus's ZooKeeper layout: paths and JSON, both ways (src/meta/server_state.cpp,
+ * src/common/json_helper.h).
  *
  * Output is byte-identical to Pegasus's: compact, fixed key order, enums as strings, booleans as 0
  * or 1, maps sorted by key.  Input follows its decode rule: known keys are optional and typed;

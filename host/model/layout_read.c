@@ -1,4 +1,5 @@
-/* layout_read -- records from JSON, by jansson and Pegasus's decode rule (behaviour.md 1.3).
+/* layout_read -- records from JSON, by jansson and Pegasus's decode rule
+ * (src/common/json_helper.h).
  *
  * Differs from it in two ways, both on the safe side: a key that stands twice is an error, and the
  * names of nodes are not resolved.

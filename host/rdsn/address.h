@@ -1,4 +1,4 @@
-/* address -- Pegasus's two kinds of address (wire.md 3.2, 3.3).
+/* address -- Pegasus's two kinds of address (src/rpc/rpc_address.h, src/rpc/rpc_host_port.h).
  *
  * An rpc_address is one 64-bit number: bits 0-1 its type (0 invalid, 1 IPv4, 2 group: in-process,
  * never on the wire), bits 16-31 the port, bits 32-63 the IPv4 address.  A host_port is a name, a

@@ -73,14 +73,14 @@ uint64_t rdsn_client_call(struct rdsn_client *client, const char *node,
 /* The callback comes with BR_CANCELED, soon; nothing where it was already called. */
 void rdsn_client_cancel(struct rdsn_client *client, uint64_t ticket);
 
-/* One datagram (beacons, wire.md 4.4): the answer is awaited on the same socket, whose address is
+/* One datagram (beacons): the answer is awaited on the same socket, whose address is
  * the header's from_address, and matched by id.  At most RDSN_DATAGRAM_MAX bytes with header;
  * checksums always. */
 uint64_t rdsn_client_datagram(struct rdsn_client *client, const char *node,
                               const struct rdsn_request *request, rdsn_done *done, void *arg);
 
 /* Send this message as it is, id and all; no answer is awaited, and nothing is told.  For
- * forwarding a request, and for answering a forwarded one (wire.md 7). */
+ * forwarding a request, and for answering a forwarded one (src/rpc/rpc_engine.cpp:forward). */
 void rdsn_client_post(struct rdsn_client *client, const char *node,
                       const struct rdsn_header *header, br_bytes body, br_time timeout);
 

@@ -1,4 +1,5 @@
-/* codec -- Thrift binary by table: one table per struct, one encoder, one decoder (wire.md 2, 3).
+/* codec -- Thrift binary by table: one table per struct, one encoder, one decoder
+ * (src/common/serialization_helper/thrift_helper.h).
  *
  * A message is a C struct whose first member is `uint32_t present`, one bit per Thrift field id
  * (ids up to 31).  Decoding sets the bit of every field seen; encoding writes every required field
@@ -90,7 +91,7 @@ struct wire_schema {
                          when read, WIRE_OPTIONAL ones never written) */
 };
 
-/* How old the peer is: decides whether WIRE_HP fields are written (wire.md 8). */
+/* How old the peer is: decides whether WIRE_HP fields are written. */
 enum wire_peer { WIRE_PEER_25 = 0, WIRE_PEER_26 = 1 };
 
 #define WIRE_BIT(id)        (UINT32_C(1) << (id))
@@ -123,7 +124,7 @@ struct wire_memory {
 struct wire_memory wire_arena(struct arena *arena);
 
 /* Decode a whole body into *message (initialised here).  Trailing bytes are an error.  The field
- * id of the wrapper is not looked at (wire.md 1.2). */
+ * id of the wrapper is not looked at (thrift_helper.h:unmarshall_thrift_internal). */
 br_status wire_decode(const struct wire_schema *schema, br_bytes body, struct wire_memory memory,
                       void *message, struct fail *ret_fail);
 

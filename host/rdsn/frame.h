@@ -1,4 +1,5 @@
-/* frame -- where a message begins and ends: RDSN and THFT on one port (wire.md section 1).
+/* frame -- where a message begins and ends: RDSN and THFT on one port
+ * (src/rpc/dsn_message_parser.cpp, src/rpc/thrift_message_parser.cpp).
  *
  * Pure: bytes in, fields out.  Nothing is allocated and nothing is copied; a body points into the
  * bytes given.  All integers of an RDSN header are little-endian; those of THFT big-endian.
@@ -73,12 +74,12 @@ br_status frame_parse(br_bytes bytes, int framing, uint32_t body_max, struct fra
 void frame_put(struct buf *buf, const struct rdsn_header *header, br_bytes body, bool crc);
 
 /* Turn a request's header into its reply's: is_request off, "_ACK", the error's name, and
- * from_address = self (wire.md 1.2, message_ex::create_response).  Works in place; a name that
+ * from_address = self (src/rpc/rpc_message.cpp:create_response).  Works in place; a name that
  * becomes too long for the header is cut. */
 void frame_make_reply(struct rdsn_header *header, const char *error_name, uint64_t self);
 
-/* Append a THFT response (wire.md 1.5): `body` is the native body, left out where error_name is
- * not ERR_OK. */
+/* Append a THFT response (thrift_message_parser.cpp:prepare_on_send): `body` is the native body,
+ * left out where error_name is not ERR_OK. */
 void frame_put_thft_reply(struct buf *buf, const struct rdsn_header *request,
                           const char *error_name, br_bytes body);
 

@@ -1,6 +1,6 @@
 /* message -- tables of the shared structs, of recovery, routing, the failure detector and of what
- * meta and replica servers say to each other (wire.md 4.0 to 4.2, 4.4, 4.5, 5.8, 5.9, 9). message.h
- * has the meaning of each.
+ * meta and replica servers say to each other (idl/dsn.layer2.thrift, idl/metadata.thrift,
+ * idl/meta_admin.thrift, src/failure_detector/fd.thrift). message.h has the meaning of each.
  */
 #include "host/rdsn/message.h"
 #include "host/rdsn/message_table.h"

@@ -1,4 +1,4 @@
-/* message -- Pegasus's messages as C structs, with the codec's tables (wire.md section 4).
+/* message -- Pegasus's messages as C structs, with the codec's tables.
  *
  * Field names and ids are Pegasus's (idl/, fields of 2.6); the id stands behind each field.  `?`
  * marks an optional one, `2.6` one that older peers do not know.  `struct wire_list` names its

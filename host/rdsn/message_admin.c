@@ -1,4 +1,4 @@
-/* message_admin -- tables of the administration messages (wire.md 4.3). */
+/* message_admin -- tables of the administration messages (idl/meta_admin.thrift). */
 #include "host/rdsn/message.h"
 #include "host/rdsn/message_table.h"
 

@@ -1,6 +1,6 @@
-/* message_data -- the data plane's messages that captures hold (wire.md 5.1, 5.8): what message.h
- * is for the rest.  Nothing here is served; it is what a client's or replica's traffic is read
- * with.
+/* message_data -- the data plane's messages that captures hold (idl/rrdb.thrift,
+ * src/common/consensus.thrift): what message.h is for the rest.  Nothing here is served; it is what
+ * a client's or replica's traffic is read with.
  */
 #ifndef HOST_RDSN_MESSAGE_DATA_H
 #define HOST_RDSN_MESSAGE_DATA_H

@@ -1,5 +1,5 @@
-/* rpc -- which body each RPC has, both ways (wire.md section 4 and 5).  By name, so that looking
- * one up is a binary search.
+/* rpc -- which body each RPC has, both ways (src/common/replication.codes.h).  By name, so that
+ * looking one up is a binary search.
  */
 #include "host/rdsn/message.h"
 

@@ -11,8 +11,9 @@
  * waiting when yet another answer comes is closed.  Input grows with the bytes received, never
  * with a length that was only claimed.
  *
- * Datagrams (wire.md 4.4): at most RDSN_DATAGRAM_MAX bytes both ways; the answer goes to the
- * header's from_address, and to the sender only where the header has none.  Loop thread only.
+ * Datagrams (src/rpc/asio_net_provider.cpp): at most RDSN_DATAGRAM_MAX bytes both ways; the answer
+ * goes to the header's from_address, and to the sender only where the header has none.  Loop thread
+ * only.
  */
 #ifndef HOST_RDSN_SERVER_H
 #define HOST_RDSN_SERVER_H
@@ -48,7 +49,8 @@ struct rdsn_server_options {
                                  owe an answer, is closed; 0: 10 min */
     void (*request)(void *arg, struct rdsn_incoming *incoming);
     /* A reply that came to this server rather than to a client's connection: forwarded, or a
-     * datagram (wire.md 7, 4.4).  Hand it to rdsn_client_deliver.  NULL: it is refused. */
+     * datagram (src/rpc/rpc_engine.cpp:reply).  Hand it to rdsn_client_deliver.  NULL: it is
+     * refused. */
     void (*reply)(void *arg, const struct rdsn_header *header, br_bytes body);
     void (*event)(void *arg, br_level level, const char *text); /* log lines; may be NULL */
     void *arg;

@@ -1,5 +1,6 @@
-/* server_udp -- a server's datagrams: failure-detector beacons, one RDSN message each (wire.md
- * 4.4).  A datagram that makes no sense is dropped with a line; there is nobody to tell.
+/* server_udp -- a server's datagrams: failure-detector beacons, one RDSN message each
+ * (src/rpc/asio_net_provider.cpp).  A datagram that makes no sense is dropped with a line; there is
+ * nobody to tell.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* skip -- see skip.h.  What is open is on a stack of this file's own: a struct, or elements still
- * to come.  Pegasus's raw types (wire.md 3) cannot be skipped; they must be in a table.
+ * to come.  Pegasus's raw types cannot be skipped; they must be in a table.
  */
 #include "host/rdsn/skip.h"
 

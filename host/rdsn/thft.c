@@ -1,5 +1,6 @@
-/* thft -- see frame.h: what Java, Go, Node and Python clients speak (wire.md 1.4, 1.5).  A request
- * is mapped to the header that a native one would have had.
+/* thft -- see frame.h: what Java, Go, Node and Python clients speak
+ * (src/rpc/thrift_message_parser.cpp).  A request is mapped to the header that a native one would
+ * have had.
  */
 #include "host/rdsn/thft.h"
 

@@ -20,9 +20,9 @@
  * the tables are counted.  Where an earlier attempt left something, rounds of list, delete, read,
  * create and put go on until a whole round finds nothing to change.
  *
- * A reader sees nothing or everything (behaviour.md 1.9).  Whatever kills it, asking again with a
- * new plan from new evidence finishes it.  A root that holds tables, or a half-written one that is
- * not ours, is named and not touched.
+ * A reader sees nothing or everything (src/meta/server_state.cpp:sync_apps_from_remote_storage).
+ * Whatever kills it, asking again with a new plan from new evidence finishes it.  A root that holds
+ * tables, or a half-written one that is not ours, is named and not touched.
  */
 #ifndef HOST_RECOVERY_APPLY_H
 #define HOST_RECOVERY_APPLY_H
@@ -89,7 +89,7 @@ struct apply *apply_start(struct loop *loop, struct plugin *store,
 void apply_cancel(struct apply *apply);
 
 /* After the success was answered: <root>/bulk_load and <root>/backup, empty, as Pegasus makes them
- * then (behaviour.md 3.6).  That they are there already is fine, a failure is only logged.
+ * then.  That they are there already is fine, a failure is only logged.
  * `done` (may be NULL) is called once both were answered. */
 void apply_afterwards(struct loop *loop, struct plugin *store, const char *root, const char *fence,
                       void (*done)(void *arg), void *arg);

@@ -1,6 +1,7 @@
 /* load -- read a root back from the store into a cluster: for verifying a plan, and for serving.
  *
- * Tolerates what Pegasus tolerates and names what it does not (behaviour.md 1.9); never aborts.
+ * Tolerates what Pegasus tolerates and names what it does not
+ * (src/meta/server_state.cpp:sync_apps_from_remote_storage); never aborts.
  */
 #ifndef HOST_RECOVERY_LOAD_H
 #define HOST_RECOVERY_LOAD_H

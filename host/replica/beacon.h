@@ -1,4 +1,5 @@
-/* beacon -- a replica server's sign of life to the meta servers (wire.md 4.4).
+/* beacon -- a replica server's sign of life to the meta servers
+ * (src/failure_detector/failure_detector_multimaster.cpp).
  *
  * One beacon every three seconds to the current meta server, with a deadline of two.  A follower
  * that names the leader: on to the leader at once; no answer, or a follower that knows none: the

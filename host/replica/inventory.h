@@ -1,4 +1,4 @@
-/* inventory -- what a replica server's data directories hold (behaviour.md 5.1 to 5.5).
+/* inventory -- what a replica server's data directories hold (src/replica/replica_stub.cpp).
  *
  * Each data directory D holds D/replica/reps/<app_id>.<pidx>.<type>/ with .app-info, .init-info and
  * data/checkpoint.<decree>.  What cannot be read is left out with one log line, as Pegasus does;
