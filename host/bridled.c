@@ -234,13 +234,18 @@ static void bridled_signal(evutil_socket_t number, short what, void *arg)
         loop_stop(bridled->loop);
 }
 
-static void bridled_run(struct bridled *bridled)
+/* Before the plugins are opened: from the first log line on a signal is a clean stop. */
+static void bridled_hear(struct bridled *bridled)
 {
     signal(SIGPIPE, SIG_IGN);
     bridled->term = evsignal_new(bridled->loop->base, SIGTERM, bridled_signal, bridled);
     bridled->interrupt = evsignal_new(bridled->loop->base, SIGINT, bridled_signal, bridled);
     evsignal_add(bridled->term, NULL);
     evsignal_add(bridled->interrupt, NULL);
+}
+
+static void bridled_run(struct bridled *bridled)
+{
     bridled_start_next(bridled);
     loop_run(bridled->loop);
     if (bridled->meta.server && bridled->exit_status == 0)
@@ -249,8 +254,6 @@ static void bridled_run(struct bridled *bridled)
     bridled->stopping = true;
     bridled_stop_next(bridled);
     loop_run(bridled->loop);
-    event_free(bridled->term);
-    event_free(bridled->interrupt);
 }
 
 static void bridled_done(struct bridled *bridled)
@@ -262,6 +265,10 @@ static void bridled_done(struct bridled *bridled)
         bridled_close(&bridled->more[i]);
     if (bridled->loader)
         loader_free(bridled->loader);
+    if (bridled->term) {
+        event_free(bridled->term);
+        event_free(bridled->interrupt);
+    }
     if (bridled->loop)
         loop_free(bridled->loop);
     config_done(&bridled->config);
@@ -274,6 +281,8 @@ static void bridled_work(struct bridled *bridled)
     for (const char *const *note = bridled->config.notes; *note; note++)
         log_put(&bridled->log, BR_WARN, "config", "%s", *note);
     bridled->loop = loop_new(&bridled->log);
+    if (bridled->loop && !bridled->check)
+        bridled_hear(bridled);
     if (!bridled->loop)
         bridled_fail(bridled, EXIT_FAILED, strerror(errno));
     else if (bridled_open_all(bridled, &fail) != BR_OK)
