@@ -34,7 +34,7 @@ void world_until(const bool *flag)
 void world_wait_state(enum meta_state state)
 {
     struct timer *watchdog = loop_after(world.loop, 20 * BR_SECOND, world_too_late, NULL);
-    while (world.meta.state != state)
+    while (world.meta.state_now != state)
         loop_turn(world.loop);
     timer_cancel(watchdog);
 }
@@ -87,7 +87,7 @@ static void world_stop_meta(void)
 {
     if (!world.meta.server)
         return;
-    if (world.meta.state != META_STOPPING) { /* else it stopped by itself */
+    if (world.meta.state_now != META_STOPPING) { /* else it stopped by itself */
         meta_stop(&world.meta, 0);
         loop_run(world.loop);
     }

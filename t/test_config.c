@@ -164,7 +164,7 @@ static const char *const bad[][2] = {
       "\"meta_server\"?" },
     { "zookeeper: {}\n",
       "f.yaml:1:1: unknown key \"zookeeper\" in the configuration, which knows: meta_server, "
-      "replication, recovery, log, limits, plugins, store, transport, policy, stores" },
+      "replication, recovery, log, limits, plugins, store, transport, policy, stores, apps" },
     { "meta_server: {listen: h, cluster_root: /r}\nreplication: {cluster_name: c}\n",
       "f.yaml:1:23: listen (meta_server) must be host:port, not \"h\"" },
     { "meta_server: {listen: \"h:1\", cluster_root: /r, server_list: [\"h:0\"]}\n"

@@ -39,7 +39,7 @@ START_TEST(a_whole_cluster_comes_back)
     ck_assert_str_eq(response.err, "ERR_OK");
     ck_assert_ptr_null(strstr(response.hint_message, "ERROR"));
     ck_assert_ptr_null(strstr(response.hint_message, "may lost data"));
-    ck_assert_int_eq(world.meta.state, META_SERVING);
+    ck_assert_int_eq(world.meta.state_now, META_SERVING);
 
     struct msg_query_cfg_request ask;
     struct msg_query_cfg_response routes;
@@ -117,7 +117,7 @@ START_TEST(what_is_written_is_read_until_it_answers)
     world.store.ops.store.commit = flaky_commit;
     ck_assert_str_eq(world_recover(false, false).err, "ERR_OK");
     ck_assert_int_eq(unanswered, 0);
-    ck_assert_int_eq(world.meta.state, META_SERVING);
+    ck_assert_int_eq(world.meta.state_now, META_SERVING);
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(c7_a_dead_server_stops_it)
                world.actors[1].name);
     ck_assert_str_eq(response.err, "ERR_TRY_AGAIN");
     ck_assert_str_eq(response.hint_message, line.data);
-    ck_assert_int_eq(world.meta.state, META_RECOVERING);
+    ck_assert_int_eq(world.meta.state_now, META_RECOVERING);
     buf_done(&line);
 }
 END_TEST
@@ -189,7 +189,7 @@ START_TEST(nobody_answers_and_nothing_is_known)
     struct msg_configuration_recovery_response response = world_recover(true, true);
     ck_assert_str_eq(response.err, "ERR_TRY_AGAIN");
     expect_line(response.hint_message, "no node answered");
-    ck_assert_int_eq(world.meta.state, META_RECOVERING);
+    ck_assert_int_eq(world.meta.state_now, META_RECOVERING);
 }
 END_TEST
 
@@ -246,7 +246,7 @@ START_TEST(c5_metadata_and_the_flag_do_not_go_together)
     ck_assert_str_eq(world_recover(false, false).err, "ERR_OK");
     world_meta_again(RECOVER);
     loop_run(world.loop); /* it stops by itself */
-    ck_assert_int_eq(world.meta.state, META_STOPPING);
+    ck_assert_int_eq(world.meta.state_now, META_STOPPING);
     ck_assert_int_eq(world.meta.exit_status, META_EXIT_REFUSED);
 }
 END_TEST
@@ -257,8 +257,8 @@ START_TEST(c5_without_the_flag_it_serves_them)
     ck_assert_str_eq(world_recover(false, false).err, "ERR_OK");
     world_meta_again("");
     world_wait_state(META_SERVING);
-    ck_assert_uint_eq(world.meta.cluster.table_count, 1);
-    ck_assert_str_eq(world.meta.cluster.tables[0].def.name, "temp");
+    ck_assert_uint_eq(world.meta.state.cluster.table_count, 1);
+    ck_assert_str_eq(world.meta.state.cluster.tables[0].def.name, "temp");
 }
 END_TEST
 
@@ -279,7 +279,7 @@ START_TEST(an_empty_list_is_refused)
 {
     struct msg_configuration_recovery_response response = world_recover(true, true);
     ck_assert_str_eq(response.err, "ERR_INVALID_PARAMETERS");
-    ck_assert_int_eq(world.meta.state, META_RECOVERING);
+    ck_assert_int_eq(world.meta.state_now, META_RECOVERING);
 }
 END_TEST
 
@@ -417,8 +417,8 @@ START_TEST(a_lost_lock_ends_serving_until_elected_again)
                &rival);
     delete_fence();
     world_until(&fence_deleted);
-    ck_assert_int_eq(world.meta.state, META_CANDIDATE);
-    ck_assert_uint_eq(world.meta.cluster.table_count, 0);
+    ck_assert_int_eq(world.meta.state_now, META_CANDIDATE);
+    ck_assert_uint_eq(world.meta.state.cluster.table_count, 0);
     while (!rival.size || !world.meta.leader[0])
         loop_turn(world.loop);
     ck_assert_str_eq(world.meta.leader, "10.0.0.9:1");
@@ -453,7 +453,7 @@ static void finish_hanging(void)
 {
     world.actors[0].mute = false;
     ck_assert_str_eq(world_recover(false, false).err, "ERR_OK");
-    ck_assert_int_eq(world.meta.state, META_SERVING);
+    ck_assert_int_eq(world.meta.state_now, META_SERVING);
 }
 
 START_TEST(a_lost_lock_ends_the_recovery)

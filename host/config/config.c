@@ -24,6 +24,31 @@ static const struct br_option config_meta_options[] = {
     BR_INTEGER(struct config_meta, min_live_node_count_for_unfreeze, .fallback = "3", .min = 0,
                .max = BR_NODES_MAX,
                .help = "With fewer replica servers alive, nothing is assigned or moved."),
+    BR_INTEGER(struct config_meta, node_live_percentage_threshold_for_update, .fallback = "65",
+               .min = 0, .max = 100,
+               .help = "With a smaller share of replica servers alive, nothing is assigned."),
+    BR_INTEGER(struct config_meta, hold_seconds_for_dropped_app, .fallback = "604800", .min = 0,
+               .max = INT64_C(3153600000), .help = "So long a dropped table can be recalled."),
+    BR_INTEGER(struct config_meta, max_allowed_replica_count, .fallback = "5", .min = 1,
+               .max = BR_DROPS_MAX, .help = "No table is created with more replicas."),
+    BR_INTEGER(struct config_meta, add_secondary_max_count_for_one_node, .fallback = "20", .min = 0,
+               .max = 1000000,
+               .help = "So many replicas may learn on one server at once; 0: any number."),
+    BR_INTEGER(struct config_meta, max_succssive_unstable_restart, .fallback = "5", .min = 1,
+               .max = 1000000,
+               .help = "A replica server that restarted so often in a row is not answered."),
+    BR_INTEGER(struct config_meta, min_table_id, .fallback = "1", .min = 1, .max = BR_TABLE_ID_MAX,
+               .help = "New tables get ids from here on."),
+    BR_DURATION(struct config_meta, replica_assign_delay, .fallback = "10min", .min = 0,
+                .max = 24 * 60 * BR_MINUTE,
+                .help = "A server that left is waited for so long before its place is given away."),
+    BR_DURATION(struct config_meta, stable_rs_min_running, .fallback = "10min", .min = 0,
+                .max = 24 * 60 * BR_MINUTE,
+                .help = "A replica server that restarts sooner counts as unstable; 0s: none does."),
+    BR_DURATION(struct config_meta, lb_interval, .fallback = "10s", .min = BR_MILLISECOND,
+                .max = 60 * BR_MINUTE, .help = "Between two looks at all partitions."),
+    BR_LIST(struct config_meta, replica_white_list, .fallback = "[]",
+            .help = "The only replica servers that may join, host:port each; empty: all."),
     BR_CHOICE(struct config_meta, pegasus_version, .fallback = "2.5", .choices = "2.5|2.6",
               .help = "Whose layout is written: 2.5 or older, or 2.6 or newer."),
     { 0 },
@@ -36,6 +61,9 @@ static const struct br_option config_replication_options[] = {
                .help = "A replica server without an answered beacon stops serving."),
     BR_INTEGER(struct config_replication, fd_grace_seconds, .fallback = "22", .min = 2, .max = 3600,
                .help = "A replica server without a beacon counts as dead."),
+    BR_INTEGER(struct config_replication, mutation_2pc_min_replica_count, .fallback = "0", .min = 0,
+               .max = BR_DROPS_MAX,
+               .help = "Members that a write needs; 0: more than half of them."),
     { 0 },
 };
 
@@ -46,6 +74,8 @@ static const struct br_option config_recovery_options[] = {
                 .max = 60 * BR_MINUTE, .help = "Within it one replica server must have answered."),
     BR_INTEGER(struct config_recovery, retries, .fallback = "1", .min = 0, .max = 100,
                .help = "Further attempts to reach a server, inside the deadline."),
+    BR_CHOICE(struct config_recovery, hot, .fallback = "auto", .choices = "auto|cold|off",
+              .help = "Whether groups that still serve go on serving."),
     BR_LIST(struct config_recovery, consents, .fallback = "[]",
             .help = "Losses that are accepted beforehand, by the names that findings give them."),
     { 0 },
@@ -116,7 +146,7 @@ static const struct config_kind config_kinds[] = {
 static const char *const config_sections[] = { "meta_server", "replication", "recovery",
                                                "log",         "limits",      "plugins",
                                                "store",       "transport",   "policy",
-                                               "stores",      NULL };
+                                               "stores",      "apps",        NULL };
 
 /* -- --set --------------------------------------------------------------------------------------
  */
@@ -507,6 +537,8 @@ static br_status config_fill_all(struct config *config, struct fail *ret_fail)
         status = config_check_replication(config, ret_fail);
     if (status == BR_OK)
         status = config_fill_plugins(config, ret_fail);
+    if (status == BR_OK)
+        status = config_fill_apps(config, ret_fail);
     struct config_plugin plugin;
     for (const struct config_kind *kind = config_kinds; status == BR_OK && kind->kind; kind++)
         status = config_find_section(config, kind->kind, &plugin, ret_fail);

@@ -9,9 +9,9 @@
 
 #include "host/base/mem.h"
 
-void detector_init(struct detector *detector, br_time grace)
+void detector_init(struct detector *detector, const struct detector_rules *rules)
 {
-    *detector = (struct detector){ .grace = grace };
+    *detector = (struct detector){ .rules = *rules };
 }
 
 void detector_done(struct detector *detector)
@@ -61,24 +61,105 @@ static struct detector_node *detector_insert(struct detector *detector, const ch
     return &detector->nodes[slot];
 }
 
-struct detector_node *detector_see(struct detector *detector, const char *name, uint64_t address,
-                                   br_time now, bool *ret_new)
+static struct detector_node *detector_have(struct detector *detector, const char *name,
+                                           uint64_t address)
 {
     struct detector_node *node = detector_find(detector, name);
-    *ret_new = !node || !detector_alive(detector, node, now);
     if (!node)
         node = detector_insert(detector, name);
+    if (node && address)
+        node->address = address;
+    return node;
+}
+
+struct detector_node *detector_presume(struct detector *detector, const char *name,
+                                       uint64_t address, br_time now)
+{
+    struct detector_node *node = detector_have(detector, name, address);
+    if (!node || detector_alive(detector, node, now))
+        return node;
+    node->last = now;
+    node->alive = true;
+    node->presumed = true;
+    return node;
+}
+
+/* Its process started again: too soon after the last time, or well enough after it
+ * (src/meta/meta_server_failure_detector.cpp: update_stable_stat). */
+static void detector_restarted(struct detector *detector, struct detector_node *node,
+                               int64_t start_time)
+{
+    int64_t ran_ms = start_time - node->start_time;
+    bool soon = ran_ms * BR_MILLISECOND < detector->rules.stable_time;
+    if (node->start_time == 0 || start_time == node->start_time)
+        soon = false;
+    else
+        node->acked_since = 0; /* another process */
+    if (start_time != node->start_time)
+        node->restarts = soon ? node->restarts + 1 : 0;
+    node->start_time = start_time;
+}
+
+struct detector_node *detector_see(struct detector *detector, const char *name, uint64_t address,
+                                   int64_t start_time, br_time now, bool *ret_new)
+{
+    struct detector_node *node = detector_find(detector, name);
+    bool alive = node && node->alive && detector_alive(detector, node, now);
+    *ret_new = !alive || node->presumed;
+    node = detector_have(detector, name, address);
     if (!node)
         return NULL;
-    if (address)
-        node->address = address;
+    if (node->last && !node->presumed && now - node->last > DETECTOR_GAP) {
+        node->gaps++;
+        node->acked_since = 0;
+    }
+    if (start_time)
+        detector_restarted(detector, node, start_time);
     node->last = now;
+    node->alive = true;
+    node->presumed = false;
     return node;
+}
+
+const char *detector_refuses(const struct detector *detector, const struct detector_node *node)
+{
+    if (node->cold)
+        return "its lease must run out first";
+    if (detector->rules.stable_time && node->restarts >= detector->rules.restarts_max)
+        return "it restarts too often";
+    return NULL;
+}
+
+void detector_acked(struct detector_node *node, br_time now)
+{
+    node->acked = now;
+    if (node->acked_since == 0)
+        node->acked_since = now;
+}
+
+void detector_forget_acks(struct detector *detector)
+{
+    for (uint32_t i = 0; i < detector->count; i++) {
+        detector->nodes[i].acked_since = 0;
+        detector->nodes[i].cold = false;
+    }
+}
+
+struct detector_node *detector_died(struct detector *detector, br_time now)
+{
+    for (uint32_t i = 0; i < detector->count; i++) {
+        struct detector_node *node = &detector->nodes[i];
+        if (node->alive && !detector_alive(detector, node, now)) {
+            node->alive = false;
+            return node;
+        }
+    }
+    return NULL;
 }
 
 bool detector_alive(const struct detector *detector, const struct detector_node *node, br_time now)
 {
-    return now - node->last <= detector->grace;
+    return node->last != 0 && now - node->last <= detector->rules.grace;
 }
 
 uint32_t detector_alive_count(const struct detector *detector, br_time now)

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "host/meta/recover.h"
+#include "host/rdsn/client.h"
 
 static void meta_stand(struct meta *meta);
 static void meta_look(struct meta *meta);
@@ -58,16 +59,15 @@ static void meta_drop_work(struct meta *meta, const char *error, const char *why
     meta->look = NULL;
     timer_cancel(meta->retry);
     meta->retry = NULL;
-    cluster_done(&meta->cluster);
-    cluster_init(&meta->cluster);
+    meta_unserve(meta);
 }
 
 void meta_stop(struct meta *meta, int exit_status)
 {
-    if (meta->state == META_STOPPING)
+    if (meta->state_now == META_STOPPING)
         return;
     meta_drop_work(meta, "ERR_SERVICE_NOT_ACTIVE", "this meta server is stopping");
-    meta->state = META_STOPPING;
+    meta->state_now = META_STOPPING;
     meta->exit_status = exit_status;
     meta_forget_call(meta, &meta->lock_call);
     meta_unwatch(meta);
@@ -76,36 +76,6 @@ void meta_stop(struct meta *meta, int exit_status)
         store_unlock(meta->store, meta->fence, 0, meta_unlocked, meta);
     else
         loop_stop(meta->loop);
-}
-
-/* -- Serving ---------------------------------------------------------------------------------- */
-
-void meta_serve(struct meta *meta, struct cluster *cluster)
-{
-    cluster_done(&meta->cluster);
-    meta->cluster = *cluster;
-    cluster_init(cluster);
-    br_time now = loop_now(meta->loop);
-    for (uint32_t i = 0; i < meta->cluster.node_count; i++) {
-        const struct node *node = &meta->cluster.nodes[i];
-        bool fresh;
-        detector_see(&meta->detector, node->name, node->address, now, &fresh);
-    }
-    meta->state = META_SERVING;
-    meta_log(meta, BR_INFO, "serving %u tables with %llu partitions from %s",
-             meta->cluster.table_count,
-             (unsigned long long) cluster_partition_count(&meta->cluster), buf_string(&meta->root));
-}
-
-const char *meta_level(const struct meta *meta)
-{
-    br_time now = loop_now(meta->loop);
-    int64_t alive = detector_alive_count(&meta->detector, now);
-    if (alive < meta->config->meta.min_live_node_count_for_unfreeze)
-        return "freezed";
-    if (alive * 100 < (int64_t) meta->detector.count * META_LIVE_PERCENT)
-        return "freezed";
-    return meta->config->meta.meta_function_level_on_start;
 }
 
 /* -- Loading ---------------------------------------------------------------------------------- */
@@ -134,7 +104,7 @@ static void meta_loaded(void *arg, struct cluster *cluster, const struct fail *f
     struct meta *meta = arg;
     meta->load = NULL;
     if (cluster) {
-        meta_serve(meta, cluster);
+        meta_serve(meta, cluster, false);
         free(cluster);
     } else if (fail->status == BR_UNAVAILABLE || fail->status == BR_TIMEOUT) {
         meta_retry(meta, "loading the metadata failed", fail->text);
@@ -151,13 +121,13 @@ static void meta_start_empty(struct meta *meta)
              "%s holds no tables: serving none; if replica servers hold data, set "
              "meta_server.recover_from_replica_server to true, restart, and run `bridle recover`",
              buf_string(&meta->root));
-    meta_serve(meta, &none);
+    meta_serve(meta, &none, false);
     cluster_done(&none);
 }
 
 static void meta_start_recovering(struct meta *meta, const struct root_facts *facts)
 {
-    meta->state = META_RECOVERING;
+    meta->state_now = META_RECOVERING;
     if (facts->state == ROOT_OURS)
         meta_log(meta, BR_WARN, "%s", facts->text);
     meta_log(meta, BR_INFO,
@@ -179,9 +149,15 @@ static void meta_looked(void *arg, const struct root_facts *facts, const struct 
             meta_retry(meta, "looking at the store failed", fail->text);
         else
             meta_refuse(meta, fail->text);
-    } else if (facts->state == ROOT_TABLES && recovering) {
+    } else if (facts->state == ROOT_TABLES && recovering && !meta->looked) {
         meta_refuse(meta, facts->text);
     } else if (facts->state == ROOT_TABLES) {
+        if (recovering)
+            meta_log(meta, BR_WARN,
+                     "%s holds tables now, which somebody recovered while this meta server stood "
+                     "by: serving them; set meta_server.recover_from_replica_server back to false, "
+                     "or its next start is refused",
+                     buf_string(&meta->root));
         meta->load =
             load_start(meta->loop, meta->store, buf_string(&meta->root), meta_loaded, meta);
     } else if (facts->state == ROOT_FOREIGN || (facts->state == ROOT_OURS && !recovering)) {
@@ -195,24 +171,31 @@ static void meta_looked(void *arg, const struct root_facts *facts, const struct 
 
 static void meta_look(struct meta *meta)
 {
-    meta->state = META_LOADING;
+    meta->state_now = META_LOADING;
     meta->look = root_look(meta->store, buf_string(&meta->root), meta_looked, meta);
 }
 
 /* -- Election --------------------------------------------------------------------------------- */
+
+void meta_step_down(struct meta *meta)
+{
+    if (meta->state_now == META_STOPPING)
+        return;
+    meta_log(meta, BR_WARN, "the leader lock is lost: this meta server stops leading");
+    meta_forget_call(meta, &meta->lost_call);
+    meta_drop_work(meta, "ERR_HOLD_BY_OTHERS", "the leader lock was lost in mid-recovery");
+    detector_forget_acks(&meta->detector);
+    free(meta->fence);
+    meta->fence = NULL;
+    meta_stand(meta);
+}
 
 static void meta_lost(void *arg, struct call_answer *answer)
 {
     struct meta *meta = arg;
     (void) answer;
     meta->lost_call = NULL;
-    if (meta->state == META_STOPPING)
-        return;
-    meta_log(meta, BR_WARN, "the leader lock is lost: this meta server stops leading");
-    meta_drop_work(meta, "ERR_HOLD_BY_OTHERS", "the leader lock was lost in mid-recovery");
-    free(meta->fence);
-    meta->fence = NULL;
-    meta_stand(meta);
+    meta_step_down(meta);
 }
 
 static void meta_stand_again(void *arg)
@@ -259,7 +242,7 @@ static void meta_owner_seen(void *arg, struct call_answer *answer)
 {
     struct meta *meta = arg;
     meta->owner_call = NULL;
-    if (meta->state != META_CANDIDATE || answer->status == BR_UNSUPPORTED)
+    if (meta->state_now != META_CANDIDATE || answer->status == BR_UNSUPPORTED)
         return;
     if (answer->status) {
         meta_log(meta, BR_WARN, "who leads is not known: %s; asking again in 1 s", answer->message);
@@ -282,12 +265,38 @@ static void meta_watch(struct meta *meta)
 
 static void meta_stand(struct meta *meta)
 {
-    meta->state = META_CANDIDATE;
+    meta->state_now = META_CANDIDATE;
     meta->leader[0] = 0;
     meta->leader_address = 0;
     meta->lock_call =
         store_lock(meta->store, buf_string(&meta->lock_path), meta->name, meta_elected, meta);
     meta_watch(meta);
+}
+
+/* With the flag on a root that holds tables is refused at the start, leader or not (C5); what a
+ * leader writes there later is no reason to stop a standby. */
+static void meta_looked_first(void *arg, const struct root_facts *facts, const struct fail *fail);
+
+static void meta_look_first(void *arg)
+{
+    struct meta *meta = arg;
+    meta->retry = NULL;
+    meta->look = root_look(meta->store, buf_string(&meta->root), meta_looked_first, meta);
+}
+
+static void meta_looked_first(void *arg, const struct root_facts *facts, const struct fail *fail)
+{
+    struct meta *meta = arg;
+    meta->look = NULL;
+    if (!facts && (fail->status == BR_UNAVAILABLE || fail->status == BR_TIMEOUT)) {
+        meta_log(meta, BR_WARN, "looking at the store failed: %s; trying again in 1 s", fail->text);
+        meta->retry = loop_after(meta->loop, META_RETRY, meta_look_first, meta);
+    } else if (!facts || facts->state == ROOT_TABLES) {
+        meta_refuse(meta, facts ? facts->text : fail->text);
+    } else {
+        meta->looked = true;
+        meta_stand(meta);
+    }
 }
 
 /* -- Starting --------------------------------------------------------------------------------- */
@@ -341,6 +350,17 @@ static br_status meta_paths(struct meta *meta, struct fail *ret_fail)
     return status;
 }
 
+/* A recovering meta server balances nothing until it is told to (src/meta/meta_service.cpp). */
+static int32_t meta_first_level(const struct config *config)
+{
+    int32_t level = LEVEL_STOPPED;
+    while (level < LEVEL_LIVELY
+           && strcmp(meta_level_text(level), config->meta.meta_function_level_on_start) != 0)
+        level += 100;
+    bool lively = level == LEVEL_LIVELY && config->meta.recover_from_replica_server;
+    return lively ? LEVEL_STEADY : level;
+}
+
 br_status meta_start(struct meta *meta, struct loop *loop, const struct config *config,
                      struct fail *ret_fail)
 {
@@ -350,16 +370,29 @@ br_status meta_start(struct meta *meta, struct loop *loop, const struct config *
     meta->name = config->meta.listen;
     meta->version = config->meta.pegasus_version ? LAYOUT_26 : LAYOUT_25;
     meta->start_second = (int64_t) time(NULL);
-    meta->state = META_STARTING;
-    cluster_init(&meta->cluster);
-    detector_init(&meta->detector, config->replication.fd_grace);
+    meta->started = loop_now(loop);
+    meta->state_now = META_STARTING;
+    meta->level = meta_first_level(config);
+    meta->highest_id = (int32_t) config->meta.min_table_id - 1;
+    state_init(&meta->state);
+    detector_init(&meta->detector,
+                  &(struct detector_rules){
+                      .grace = config->replication.fd_grace,
+                      .stable_time = config->meta.stable_rs_min_running,
+                      .restarts_max = (uint32_t) config->meta.max_succssive_unstable_restart,
+                  });
     br_status status = meta_paths(meta, ret_fail);
     if (!status)
         status = meta_listen(meta, ret_fail);
     if (status)
         return status;
+    meta->client =
+        rdsn_client_new(loop->base, &(struct rdsn_client_options){ .from_address = meta->address });
     meta_log(meta, BR_INFO, "listening on %s, root %s", meta->name, buf_string(&meta->root));
-    meta_stand(meta);
+    if (config->meta.recover_from_replica_server)
+        meta_look_first(meta);
+    else
+        meta_stand(meta);
     return BR_OK;
 }
 
@@ -367,8 +400,10 @@ void meta_done(struct meta *meta)
 {
     if (meta->server)
         rdsn_server_free(meta->server);
+    if (meta->client)
+        rdsn_client_free(meta->client);
     detector_done(&meta->detector);
-    cluster_done(&meta->cluster);
+    meta_unserve(meta);
     buf_done(&meta->root);
     buf_done(&meta->lock_path);
     free(meta->fence);

@@ -1,4 +1,4 @@
-/* meta -- the meta server: stands for election, loads or recovers the metadata, serves them.
+/* meta -- the meta server: stands for election, loads or recovers the metadata, serves the cluster.
  *
  *     starting -> candidate -> loading -> serving
  *                     ^           |
@@ -13,14 +13,16 @@
 
 #include "host/config/config.h"
 #include "host/meta/detector.h"
+#include "host/meta/state.h"
+#include "host/meta/writer.h"
 #include "host/model/layout.h"
 #include "host/plugins/plugin.h"
 #include "host/rdsn/server.h"
 #include "host/recovery/load.h"
 
 #define META_EXIT_REFUSED 78          /* a human must change something first (EX_CONFIG) */
-#define META_LIVE_PERCENT 65          /* node_live_percentage_threshold_for_update */
 #define META_RETRY        (BR_SECOND) /* between attempts at a store that does not answer */
+#define META_TICK         (500 * BR_MILLISECOND) /* between looks at who is alive */
 
 enum meta_state {
     META_STARTING = 1,
@@ -31,7 +33,20 @@ enum meta_state {
     META_STOPPING,
 };
 
+/* meta_function_level (idl/meta_admin.thrift): what is done of its own accord. */
+enum {
+    LEVEL_STOPPED = 100,
+    LEVEL_BLIND = 200,
+    LEVEL_FREEZED = 300,
+    LEVEL_STEADY = 400,
+    LEVEL_LIVELY = 500,
+    LEVEL_INVALID = 10000,
+};
+
 struct recover;
+struct guardian;
+struct ddl;
+struct rdsn_client;
 
 struct meta {
     struct loop *loop;
@@ -40,9 +55,10 @@ struct meta {
     struct plugin *store, *transport, *policy;
     const char *store_hosts; /* for cluster_info's zookeeper_hosts */
 
-    enum meta_state state;
+    enum meta_state state_now;
     struct rdsn_server *server;
-    const char *name; /* meta_server.listen: "host:port" */
+    struct rdsn_client *client; /* proposals, forwarding */
+    const char *name;           /* meta_server.listen: "host:port" */
     uint64_t address;
     enum layout_version version;
     struct buf root;
@@ -54,13 +70,26 @@ struct meta {
     struct br_call *lock_call, *owner_call, *lost_call;
 
     struct detector detector;
-    struct cluster cluster; /* what is served; empty before */
+    struct state state;        /* what is served; empty before */
+    struct writer *writer;     /* NULL: not serving */
+    struct guardian *guardian; /* NULL: not serving */
+    struct ddl *ddl;           /* NULL: not serving */
+    int32_t level;             /* LEVEL_*, as set; meta_level_now is what counts */
+    int32_t level_told;        /* the last one that counted */
+    struct timer *tick;
+    br_time scanned;    /* the last look at all partitions */
+    int32_t highest_id; /* of a table, seen anywhere */
+    bool began_empty;   /* the store held no tables when it was loaded */
+
     struct root_look *look;
     struct load *load;
     struct recover *recover; /* a recovery under way */
+    bool all_cold;           /* the operator wants no group to go on serving */
     bool recovered;          /* by this process: what is in the store since then is its own work */
+    bool looked;             /* with the flag on: the root was empty when this process started */
     struct timer *retry;
     struct timer *watch_again; /* who leads could not be told */
+    br_time started;           /* of this process, on the loop's clock */
     int64_t start_second;
     int exit_status;
 };
@@ -76,14 +105,40 @@ void meta_stop(struct meta *meta, int exit_status);
 /* After the loop has stopped. */
 void meta_done(struct meta *meta);
 
-/* Served from now on.  Takes what is in the cluster, which is empty afterwards. */
-void meta_serve(struct meta *meta, struct cluster *cluster);
+/* The lock is lost, or will be: stop leading, stand again.  Only from the loop. */
+void meta_step_down(struct meta *meta);
 
-/* What a function level is called with, after the freeze rule
- * (src/meta/meta_service.cpp:check_freeze). */
-const char *meta_level(const struct meta *meta);
+/* Answer a request: to a forwarded one over a connection to whoever sent it first. */
+void meta_reply(struct meta *meta, struct rdsn_incoming *incoming, const char *error_name,
+                br_bytes body);
 
 BR_PRINTF(3, 4)
 void meta_log(const struct meta *meta, br_level level, const char *format, ...);
+
+/* -- serve.c: while it serves ------------------------------------------------------------------ */
+
+/* Served from now on.  Takes what is in the cluster, which is empty afterwards.  `recovered`: it
+ * was written by a recovery just now, so that primaries are asked to serve at once. */
+void meta_serve(struct meta *meta, struct cluster *cluster, bool recovered);
+
+/* No longer: what was under way is forgotten; replica servers and clients ask again. */
+void meta_unserve(struct meta *meta);
+
+/* What counts: the level that is set, but at most freezed with too few servers alive
+ * (src/meta/meta_service.cpp:check_freeze). */
+int32_t meta_level_now(const struct meta *meta);
+const char *meta_level_text(int32_t level); /* "steady" */
+
+/* A level was set, or a server came or went: what follows from it. */
+void meta_level_changed(struct meta *meta);
+
+/* A beacon of an unknown or dead server came. */
+void meta_node_alive(struct meta *meta, const struct detector_node *node);
+
+/* A server has told for the first time since it came alive what it holds. */
+void meta_synced(struct meta *meta, int32_t node);
+
+/* May tables be created?  NULL: yes; else why not: replicas unknown to us exist, or may. */
+const char *meta_create_wrong(const struct meta *meta);
 
 #endif

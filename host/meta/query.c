@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/meta/partition_wire.h"
 #include "host/meta/routes.h"
 #include "host/rdsn/info.h"
 
@@ -59,7 +60,7 @@ static bool query_pattern(struct route *route, const struct msg_list_apps_reques
 
 void query_list_apps(struct route *route)
 {
-    const struct cluster *cluster = &route->meta->cluster;
+    const struct cluster *cluster = &route->meta->state.cluster;
     struct msg_list_apps_request request;
     struct query_pattern pattern;
     if (!route_decode(route, &request) || !query_pattern(route, &request, &pattern))
@@ -80,13 +81,6 @@ void query_list_apps(struct route *route)
 /* -- list_nodes ------------------------------------------------------------------------------- */
 
 enum { NODE_ALL = 0, NODE_ALIVE = 1, NODE_UNALIVE = 2 };
-
-static void query_fill_host(struct route *route, const char *name, struct host_port *ret)
-{
-    char *host = arena_alloc(&route->arena, NODE_NAME_MAX);
-    if (!host_port_parse(name, host, ret))
-        *ret = (struct host_port){ .host = "" };
-}
 
 void query_list_nodes(struct route *route)
 {
@@ -109,7 +103,7 @@ void query_list_nodes(struct route *route)
         info->status = status;
         info->node = node->address;
         WIRE_SET(info, 3);
-        query_fill_host(route, node->name, &info->hp_node);
+        name_to_wire(&route->arena, node->name, &info->hp_node);
     }
     response.infos.items = infos;
     route_reply(route, &response);
@@ -120,7 +114,7 @@ void query_list_nodes(struct route *route)
 /* How unevenly the replicas lie: the standard deviation over the nodes that are alive. */
 static double query_stddev(const struct meta *meta, bool primaries_only)
 {
-    const struct cluster *cluster = &meta->cluster;
+    const struct cluster *cluster = &meta->state.cluster;
     br_time now = loop_now(meta->loop);
     uint64_t *counts = calloc(cluster->node_count + 1u, sizeof *counts);
     for (uint32_t t = 0; counts && t < cluster->table_count; t++) {
@@ -195,7 +189,7 @@ void query_cluster_info(struct route *route)
         meta->name,
         meta->store_hosts,
         buf_string(&meta->root),
-        meta_level(meta),
+        meta_level_text(meta_level_now(meta)),
         "move_pri=0,copy_pri=0,copy_sec=0,total=0",
         primaries,
         all,
@@ -211,81 +205,68 @@ void query_cluster_info(struct route *route)
 
 /* -- routes of clients ------------------------------------------------------------------------ */
 
-static void query_fill_nodes(struct route *route, const int32_t *nodes, uint32_t count,
-                             struct wire_list *addresses, struct wire_list *names)
-{
-    const struct cluster *cluster = &route->meta->cluster;
-    uint64_t *address = arena_alloc(&route->arena, count * sizeof *address);
-    struct host_port *name = arena_alloc(&route->arena, count * sizeof *name);
-    for (uint32_t i = 0; i < count; i++) {
-        address[i] = cluster->nodes[nodes[i]].address;
-        query_fill_host(route, cluster->nodes[nodes[i]].name, &name[i]);
-    }
-    *addresses = (struct wire_list){ .items = address, .count = count };
-    *names = (struct wire_list){ .items = name, .count = count };
-}
-
-static void query_fill_partition(struct route *route, const struct table *table, int32_t index,
-                                 struct msg_partition_configuration *config)
-{
-    const struct cluster *cluster = &route->meta->cluster;
-    const struct partition *partition = &table->partitions[index];
-    wire_init(&wire_partition_configuration, config);
-    config->pid = (struct gpid){ .app_id = table->def.id, .partition = index };
-    config->ballot = partition->ballot;
-    config->max_replica_count =
-        partition->replica_count ? partition->replica_count : table->def.replica_count;
-    config->partition_flags = (int32_t) partition->flags;
-    config->last_committed_decree = partition->committed;
-    WIRE_SET(config, 9);
-    WIRE_SET(config, 10);
-    WIRE_SET(config, 11);
-    if (partition->primary >= 0) {
-        config->primary = cluster->nodes[partition->primary].address;
-        query_fill_host(route, cluster->nodes[partition->primary].name, &config->hp_primary);
-    }
-    query_fill_nodes(route, partition->members, partition->secondary_count, &config->secondaries,
-                     &config->hp_secondaries);
-    query_fill_nodes(route, partition->members + partition->secondary_count, partition->drop_count,
-                     &config->last_drops, &config->hp_last_drops);
-}
-
+/* The partitions asked for that there are; none of them: all. */
 static void query_fill_partitions(struct route *route, const struct table *table,
-                                  const struct msg_query_cfg_request *request,
-                                  struct wire_list *ret_list)
+                                  const struct wire_list *asked, struct wire_list *ret_list)
 {
-    const int32_t *wanted = request->partition_indices.items;
-    uint32_t count = request->partition_indices.count;
+    const int32_t *wanted = asked->items;
     uint32_t most = (uint32_t) table->def.partition_count;
-    if (count > most) /* more than there are: whoever asks so means all */
-        count = 0;
+    uint32_t count = asked->count > most ? 0 : asked->count; /* more than there are: all */
     struct msg_partition_configuration *configs =
-        arena_alloc(&route->arena, most * sizeof *configs);
+        arena_alloc(&route->arena, (count ? count : most) * sizeof *configs);
     uint32_t filled = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (wanted[i] >= 0 && wanted[i] < table->def.partition_count)
-            query_fill_partition(route, table, wanted[i], &configs[filled++]);
+    for (uint32_t i = 0; i < (count ? count : most); i++) {
+        struct gpid pid = { table->def.id, count ? wanted[i] : (int32_t) i };
+        if (pid.partition >= 0 && (uint32_t) pid.partition < most)
+            partition_to_wire(&route->meta->state, pid, &route->arena, &configs[filled++]);
     }
-    for (uint32_t i = 0; filled == 0 && i < most; i++)
-        query_fill_partition(route, table, (int32_t) i, &configs[i]);
-    *ret_list = (struct wire_list){ .items = configs, .count = filled ? filled : most };
+    *ret_list = (struct wire_list){ .items = configs, .count = filled };
 }
 
-void query_configuration(struct route *route)
+static void query_encode(struct route *route, const struct table *table,
+                         const struct wire_list *asked, struct buf *body)
 {
-    struct msg_query_cfg_request request;
-    if (!route_decode(route, &request))
-        return;
-    const struct table *table = cluster_table_named(&route->meta->cluster, request.app_name);
-    if (!table || table->def.status != BR_TABLE_AVAILABLE) {
-        route_error(route, "ERR_OBJECT_NOT_FOUND");
-        return;
-    }
     struct msg_query_cfg_response response;
     wire_init(&wire_query_cfg_response, &response);
     response.app_id = table->def.id;
     response.partition_count = table->def.partition_count;
     response.is_stateful = (table->def.flags & BR_TABLE_STATEFUL) != 0;
-    query_fill_partitions(route, table, &request, &response.partitions);
-    route_reply(route, &response);
+    query_fill_partitions(route, table, asked, &response.partitions);
+    if (response.partitions.count == 0)
+        query_fill_partitions(route, table, &(struct wire_list){ 0 }, &response.partitions);
+    wire_encode(&wire_query_cfg_response, &response, route_peer(route), body);
+}
+
+/* A whole table's answer is kept until something about the table changes. */
+static void query_answer(struct route *route, const struct table *table,
+                         const struct wire_list *asked)
+{
+    struct meta *meta = route->meta;
+    struct state_table *live = &meta->state.tables[table - meta->state.cluster.tables];
+    struct buf *kept = &live->routes[route_peer(route)];
+    struct buf made = { 0 };
+    bool whole = asked->count == 0;
+    if (whole && kept->size == 0)
+        query_encode(route, table, asked, kept);
+    else if (!whole)
+        query_encode(route, table, asked, &made);
+    meta_reply(meta, route->incoming, "ERR_OK", buf_bytes(whole ? kept : &made));
+    route->incoming = NULL;
+    buf_done(&made);
+}
+
+/* src/meta/server_state.cpp: query_configuration_by_index. */
+void query_configuration(struct route *route)
+{
+    struct msg_query_cfg_request request;
+    if (!route_decode(route, &request))
+        return;
+    const struct table *table = cluster_table_named(&route->meta->state.cluster, request.app_name);
+    switch (table ? table->def.status : BR_TABLE_INVALID) {
+    case BR_TABLE_AVAILABLE: query_answer(route, table, &request.partition_indices); break;
+    case BR_TABLE_CREATING:
+    case BR_TABLE_RECALLING: route_error(route, "ERR_BUSY_CREATING"); break;
+    case BR_TABLE_DROPPING: route_error(route, "ERR_BUSY_DROPPING"); break;
+    default: route_error(route, "ERR_OBJECT_NOT_FOUND"); break;
+    }
 }

@@ -132,7 +132,7 @@ static void recover_read_back(void *arg, struct cluster *found, const struct fai
         return;
     }
     meta->recovered = true;
-    meta_serve(meta, found);
+    meta_serve(meta, found, true);
     free(found);
     recover_answer(recover, "ERR_OK", NULL);
     apply_afterwards(meta->loop, meta->store, buf_string(&meta->root), meta->fence, NULL, NULL);
@@ -390,7 +390,7 @@ void recover_request(struct route *route)
     }
     if (!route_decode(route, &request))
         return;
-    if (route->meta->state == META_SERVING) {
+    if (route->meta->state_now == META_SERVING) {
         recover_refuse(route, "ERR_SERVICE_ALREADY_RUNNING", "");
         return;
     }

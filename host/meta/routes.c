@@ -23,7 +23,7 @@ struct route_entry {
 };
 
 static const struct route_entry routes[] = {
-    { "RPC_FD_FAILURE_DETECTOR_PING", ROUTE_OPEN, admin_beacon },
+    { "RPC_FD_FAILURE_DETECTOR_PING", ROUTE_OPEN, beacon_request },
     { "RPC_CLI_CLI_CALL", ROUTE_OPEN, admin_command },
     { "RPC_NEGOTIATION", ROUTE_OPEN, admin_negotiation },
     { "RPC_CM_START_RECOVERY", ROUTE_LEADER, recover_request },
@@ -31,8 +31,21 @@ static const struct route_entry routes[] = {
     { "RPC_CM_LIST_NODES", ROUTE_SERVED, query_list_nodes },
     { "RPC_CM_CLUSTER_INFO", ROUTE_SERVED, query_cluster_info },
     { "RPC_CM_QUERY_PARTITION_CONFIG_BY_INDEX", ROUTE_SERVED, query_configuration },
+    { "RPC_CM_CONFIG_SYNC", ROUTE_SERVED, sync_request },
+    { "RPC_CM_UPDATE_PARTITION_CONFIGURATION", ROUTE_SERVED, update_request },
+    { "RPC_CM_CONTROL_META", ROUTE_SERVED, level_request },
+    { "RPC_CM_PROPOSE_BALANCER", ROUTE_SERVED, propose_request },
+    { "RPC_CM_DDD_DIAGNOSE", ROUTE_SERVED, ddd_request },
+    { "RPC_CM_DUPLICATION_SYNC", ROUTE_SERVED, duplication_request },
     { NULL, 0, NULL },
 };
+
+void meta_reply(struct meta *meta, struct rdsn_incoming *incoming, const char *error_name,
+                br_bytes body)
+{
+    (void) meta;
+    rdsn_server_reply(incoming, error_name, body);
+}
 
 enum wire_peer route_peer(const struct route *route)
 {
@@ -43,7 +56,7 @@ enum wire_peer route_peer(const struct route *route)
 
 static void route_send(struct route *route, const char *error, struct buf *body)
 {
-    rdsn_server_reply(route->incoming, error, buf_bytes(body));
+    meta_reply(route->meta, route->incoming, error, buf_bytes(body));
     route->incoming = NULL;
     buf_done(body);
 }
@@ -104,7 +117,7 @@ static void route_forward(struct route *route)
 /* true: the request was answered here. */
 static bool route_gate(struct route *route, int gate)
 {
-    enum meta_state state = route->meta->state;
+    enum meta_state state = route->meta->state_now;
     if (gate == ROUTE_OPEN)
         return false;
     if (state == META_CANDIDATE || state == META_STARTING)

@@ -35,7 +35,13 @@ void query_cluster_info(struct route *route);
 void query_configuration(struct route *route);
 void recover_request(struct route *route);
 void admin_command(struct route *route);
-void admin_beacon(struct route *route);
+void beacon_request(struct route *route);
+void sync_request(struct route *route);
+void update_request(struct route *route);
+void level_request(struct route *route);
+void propose_request(struct route *route);
+void ddd_request(struct route *route);
+void duplication_request(struct route *route);
 void admin_negotiation(struct route *route);
 
 #endif

@@ -29,7 +29,13 @@ struct partition {
     int32_t replica_count;  /* max_replica_count as the record says; 0: the table's */
 };
 
-enum { PARTITION_DROPPED = 1 };
+enum {
+    PARTITION_DROPPED = 1,
+    /* Ours alone, and never on the wire: the record was written for a group that went on serving
+     * (hot recovery), and its primary, which knows the order of its secondaries, has not yet said
+     * it.  Apache Pegasus looks at bit 0 only (src/common/replication_common.h: pc_flags). */
+    PARTITION_UNCONFIRMED = 256,
+};
 
 struct table {
     struct br_table def; /* .node is -1; strings in the cluster's arena */

@@ -1,0 +1,421 @@
+/* guardian -- two kinds of lists: partitions to be looked at, and proposals waiting to be sent
+ * again, one list a delay, so that each is in the order of its due times.
+ */
+#include "host/meta/guardian.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/mem.h"
+#include "host/meta/change.h"
+#include "host/meta/partition_wire.h"
+#include "host/rdsn/client.h"
+#include "host/rdsn/info.h"
+
+TAILQ_HEAD(cure_list, cure);
+
+struct guardian {
+    struct meta *meta;
+    struct cure_list dirty;
+    struct cure_list waiting[GUARDIAN_STAGES_MAX];
+    struct cure_list deferred; /* dirty ones whose node already takes as many as it may */
+    struct timer *look;        /* partitions are looked at in the next turn */
+    struct timer *again;       /* the next proposal is due */
+    br_time again_at;
+    int32_t scan_table; /* index; -1: no scan under way */
+    int32_t scan_partition;
+    bool scan_more;      /* asked for while one was under way */
+    bool scan_healthy;   /* so far */
+    uint64_t scan_began; /* state.unhealthy_hint then */
+    bool healthy;        /* the last whole scan found nothing to do ... */
+    uint64_t healthy_at; /* ... when the hint was this */
+};
+
+static const br_time guardian_delays[GUARDIAN_STAGES_MAX] = {
+    20 * BR_MILLISECOND, 100 * BR_MILLISECOND, 500 * BR_MILLISECOND, 2 * BR_SECOND, 10 * BR_SECOND,
+};
+
+static void guardian_look(void *arg);
+static void guardian_due(void *arg);
+
+/* -- Plans: what a proposal would add to its node --------------------------------------------- */
+
+static void guardian_count(struct state *state, struct cure *cure, bool add)
+{
+    const struct action *action = &cure->actions[0];
+    struct state_node *node = &state->nodes[action->node];
+    uint32_t step = add ? 1 : UINT32_MAX;
+    if (cure->counted == add)
+        return;
+    cure->counted = add;
+    if (action->type == CONFIG_ASSIGN_PRIMARY || action->type == CONFIG_UPGRADE_TO_PRIMARY)
+        node->planned_primaries += step;
+    if (action->type == CONFIG_ASSIGN_PRIMARY || action->type == CONFIG_ADD_SECONDARY
+        || action->type == CONFIG_ADD_SECONDARY_FOR_LB)
+        node->planned_replicas += step;
+}
+
+static void guardian_unwait(struct guardian *guardian, struct cure *cure)
+{
+    if (cure->waits)
+        TAILQ_REMOVE(&guardian->waiting[cure->stage], cure, wait);
+    cure->waits = false;
+}
+
+/* The first action is over; the ones behind it move up. */
+static void guardian_pop(struct guardian *guardian, struct cure *cure)
+{
+    guardian_unwait(guardian, cure);
+    guardian_count(&guardian->meta->state, cure, false);
+    cure->action_count--;
+    memmove(&cure->actions[0], &cure->actions[1], cure->action_count * sizeof *cure->actions);
+    if (cure->action_count == 0)
+        cure->planned = false;
+    cure->stage = 0;
+    struct cure *deferred = TAILQ_FIRST(&guardian->deferred);
+    for (int i = 0; deferred && i < 2; i++) {
+        TAILQ_REMOVE(&guardian->deferred, deferred, look);
+        TAILQ_INSERT_TAIL(&guardian->dirty, deferred, look);
+        deferred = TAILQ_FIRST(&guardian->deferred);
+    }
+    if (!guardian->look && !TAILQ_EMPTY(&guardian->dirty))
+        guardian->look = loop_after(guardian->meta->loop, 0, guardian_look, guardian);
+}
+
+static void guardian_clear(struct guardian *guardian, struct cure *cure)
+{
+    while (cure->action_count)
+        guardian_pop(guardian, cure);
+}
+
+/* -- Sending ---------------------------------------------------------------------------------- */
+
+/* src/meta/server_state.cpp: send_proposal. */
+static void guardian_propose(struct meta *meta, struct gpid pid, const struct action *action)
+{
+    const struct state *state = &meta->state;
+    const struct node *target = &state->cluster.nodes[action->target];
+    const struct node *node = &state->cluster.nodes[action->node];
+    const struct table *table = cluster_table(&state->cluster, pid.app_id);
+    struct msg_configuration_update_request request;
+    struct arena arena;
+    struct buf body = { 0 };
+    arena_init(&arena, 2048);
+    wire_init(&wire_configuration_update_request, &request);
+    info_from_table(&table->def, &request.info);
+    partition_to_wire(state, pid, &arena, &request.config);
+    request.type = action->type;
+    request.node = node->address;
+    WIRE_SET(&request, 7);
+    name_to_wire(&arena, node->name, &request.hp_node);
+    wire_encode(&wire_configuration_update_request, &request,
+                state->nodes[action->target].named ? WIRE_PEER_26 : WIRE_PEER_25, &body);
+    rdsn_client_call(
+        meta->client, target->address ? target->address_text : target->name,
+        &(struct rdsn_request){
+            .rpc = "RPC_CONFIG_PROPOSAL",
+            .body = buf_bytes(&body),
+            .timeout = 5 * BR_SECOND,
+            .thread_hash = (int32_t) ((uint32_t) pid.app_id * 7919u + (uint32_t) pid.partition),
+            .one_way = true,
+        },
+        NULL, NULL);
+    meta_log(meta, BR_DEBUG, "%d.%d: proposing %s of %s to %s, ballot %lld", pid.app_id,
+             pid.partition, config_type_name(action->type), node->name, target->name,
+             (long long) request.config.ballot);
+    buf_done(&body);
+    arena_done(&arena);
+}
+
+static void guardian_arm(struct guardian *guardian)
+{
+    br_time first = 0;
+    for (int i = 0; i < GUARDIAN_STAGES_MAX; i++) {
+        const struct cure *cure = TAILQ_FIRST(&guardian->waiting[i]);
+        if (cure && (first == 0 || cure->due < first))
+            first = cure->due;
+    }
+    if (first == 0 || (guardian->again && guardian->again_at <= first))
+        return;
+    timer_cancel(guardian->again);
+    br_time now = loop_now(guardian->meta->loop);
+    guardian->again_at = first;
+    guardian->again =
+        loop_after(guardian->meta->loop, first > now ? first - now : 0, guardian_due, guardian);
+}
+
+static void guardian_send_first(struct guardian *guardian, struct cure *cure)
+{
+    guardian_unwait(guardian, cure);
+    guardian_count(&guardian->meta->state, cure, true);
+    guardian_propose(guardian->meta, cure->pid, &cure->actions[0]);
+    cure->due = loop_now(guardian->meta->loop) + guardian_delays[cure->stage];
+    cure->waits = true;
+    TAILQ_INSERT_TAIL(&guardian->waiting[cure->stage], cure, wait);
+    guardian_arm(guardian);
+}
+
+/* -- One partition ---------------------------------------------------------------------------- */
+
+/* A server that is to learn takes so many at once. */
+static bool guardian_full(const struct guardian *guardian, const struct cure *cure)
+{
+    const struct action *action = &cure->actions[0];
+    int64_t most = guardian->meta->config->meta.add_secondary_max_count_for_one_node;
+    return action->type == CONFIG_ADD_SECONDARY && !cure->counted && most > 0
+           && guardian->meta->state.nodes[action->node].planned_replicas >= most;
+}
+
+static void guardian_act(struct guardian *guardian, struct cure *cure)
+{
+    if (!guardian_full(guardian, cure)) {
+        guardian_send_first(guardian, cure);
+        return;
+    }
+    cure->action_count = 0; /* decided again when its turn comes */
+    if (!cure->dirty) {
+        cure->dirty = true;
+        TAILQ_INSERT_TAIL(&guardian->deferred, cure, look);
+    }
+}
+
+static bool guardian_alive(const struct meta *meta, int32_t node)
+{
+    return node >= 0 && meta->state.nodes[node].alive;
+}
+
+/* What waits for nobody: a dead primary's partition has none any more. */
+static bool guardian_bury(struct meta *meta, struct gpid pid, const struct partition *partition)
+{
+    if (partition->primary < 0 || guardian_alive(meta, partition->primary))
+        return false;
+    change_drop_primary(meta, pid);
+    return true;
+}
+
+/* false: there is something to do about it, or it cannot be told. */
+static bool guardian_check(struct guardian *guardian, struct gpid pid)
+{
+    struct meta *meta = guardian->meta;
+    struct state *state = &meta->state;
+    const struct partition *partition = state_partition(state, pid);
+    struct cure *cure = state_cure(state, pid);
+    const struct table *table = cluster_table(&state->cluster, pid.app_id);
+    if (table->def.status != BR_TABLE_AVAILABLE || partition->ballot < 0)
+        return true;
+    if (cure && cure->change)
+        return false;
+    if (guardian_bury(meta, pid, partition))
+        return false;
+    if (meta_level_now(meta) <= LEVEL_FREEZED)
+        return false;
+    if (partition_unconfirmed(partition))
+        return false;
+    const char *stale = cure && cure->action_count ? cure_stale(meta, cure) : NULL;
+    if (stale) {
+        meta_log(meta, BR_DEBUG, "%d.%d: %s is given up: %s", pid.app_id, pid.partition,
+                 config_type_name(cure->actions[0].type), stale);
+        guardian_clear(guardian, cure);
+    }
+    if (!cure || !cure->action_count)
+        cure_decide(meta, pid);
+    cure = state_cure(state, pid);
+    bool acts = cure && cure->action_count;
+    if (acts && !cure->waits)
+        guardian_act(guardian, cure);
+    return !acts && !(cure && cure->ddd) && state_healthy(state, pid);
+}
+
+/* -- Turns ------------------------------------------------------------------------------------ */
+
+static void guardian_soon(struct guardian *guardian)
+{
+    if (!guardian->look)
+        guardian->look = loop_after(guardian->meta->loop, 0, guardian_look, guardian);
+}
+
+static void guardian_scan_end(struct guardian *guardian)
+{
+    struct meta *meta = guardian->meta;
+    guardian->scan_table = -1;
+    guardian->healthy =
+        guardian->scan_healthy && guardian->scan_began == meta->state.unhealthy_hint;
+    guardian->healthy_at = meta->state.unhealthy_hint;
+    if (guardian->scan_more) {
+        guardian->scan_more = false;
+        guardian_scan(meta);
+    }
+}
+
+static void guardian_scan_some(struct guardian *guardian, int most)
+{
+    struct state *state = &guardian->meta->state;
+    for (int i = 0; i < most && guardian->scan_table >= 0; i++) {
+        if ((uint32_t) guardian->scan_table == state->cluster.table_count) {
+            guardian_scan_end(guardian);
+            continue;
+        }
+        const struct table *table = &state->cluster.tables[guardian->scan_table];
+        struct gpid pid = { table->def.id, guardian->scan_partition };
+        guardian->scan_healthy &= guardian_check(guardian, pid);
+        struct cure *cure = state_cure(state, pid);
+        if (cure)
+            state_cure_settle(state, cure);
+        if (++guardian->scan_partition == table->def.partition_count) {
+            guardian->scan_partition = 0;
+            guardian->scan_table++;
+        }
+    }
+}
+
+static void guardian_look(void *arg)
+{
+    struct guardian *guardian = arg;
+    guardian->look = NULL;
+    struct cure *cure;
+    int left = GUARDIAN_LOOKS_MAX;
+    for (; left > 0 && (cure = TAILQ_FIRST(&guardian->dirty)); left--) {
+        TAILQ_REMOVE(&guardian->dirty, cure, look);
+        cure->dirty = false;
+        struct gpid pid = cure->pid;
+        guardian_check(guardian, pid);
+        cure = state_cure(&guardian->meta->state, pid);
+        if (cure)
+            state_cure_settle(&guardian->meta->state, cure);
+    }
+    guardian_scan_some(guardian, left);
+    if (!TAILQ_EMPTY(&guardian->dirty) || guardian->scan_table >= 0)
+        guardian_soon(guardian);
+}
+
+/* Proposals whose time has come: still wanted, they are sent again. */
+static void guardian_due(void *arg)
+{
+    struct guardian *guardian = arg;
+    guardian->again = NULL;
+    br_time now = loop_now(guardian->meta->loop);
+    int left = GUARDIAN_LOOKS_MAX;
+    for (int i = 0; i < GUARDIAN_STAGES_MAX; i++) {
+        struct cure *cure;
+        while (left-- > 0 && (cure = TAILQ_FIRST(&guardian->waiting[i])) && cure->due <= now) {
+            guardian_unwait(guardian, cure);
+            if (cure->stage < GUARDIAN_STAGES_MAX - 1)
+                cure->stage++;
+            struct gpid pid = cure->pid;
+            guardian_check(guardian, pid);
+            cure = state_cure(&guardian->meta->state, pid);
+            if (cure)
+                state_cure_settle(&guardian->meta->state, cure);
+        }
+    }
+    guardian_arm(guardian);
+}
+
+void guardian_touch(struct meta *meta, struct gpid pid)
+{
+    struct cure *cure = state_cure_make(&meta->state, pid);
+    if (!cure->dirty) {
+        cure->dirty = true;
+        TAILQ_INSERT_TAIL(&meta->guardian->dirty, cure, look);
+    }
+    guardian_soon(meta->guardian);
+}
+
+void guardian_scan(struct meta *meta)
+{
+    struct guardian *guardian = meta->guardian;
+    if (guardian->scan_table >= 0) {
+        guardian->scan_more = true;
+        return;
+    }
+    guardian->scan_table = 0;
+    guardian->scan_partition = 0;
+    guardian->scan_healthy = true;
+    guardian->scan_began = meta->state.unhealthy_hint;
+    guardian_soon(guardian);
+}
+
+void guardian_touch_node(struct meta *meta, int32_t node)
+{
+    uint32_t at = 0;
+    uint64_t key;
+    while (set64_next(&meta->state.nodes[node].partitions, &at, &key))
+        guardian_touch(meta, state_gpid(key));
+}
+
+/* -- From outside ----------------------------------------------------------------------------- */
+
+void guardian_decided(struct meta *meta, struct gpid pid, int32_t type, int32_t node)
+{
+    struct guardian *guardian = meta->guardian;
+    struct cure *cure = state_cure(&meta->state, pid);
+    if (!cure)
+        return;
+    cure->ddd = false;
+    if (!cure->action_count)
+        return;
+    const struct action *action = &cure->actions[0];
+    bool learnt =
+        type == CONFIG_UPGRADE_TO_SECONDARY
+        && (action->type == CONFIG_ADD_SECONDARY || action->type == CONFIG_ADD_SECONDARY_FOR_LB);
+    if (cure->planned && action->node == node && (action->type == type || learnt))
+        guardian_pop(guardian, cure);
+    else
+        guardian_clear(guardian, cure);
+}
+
+const char *guardian_plan(struct meta *meta, struct gpid pid, const struct action *actions,
+                          uint32_t count)
+{
+    struct cure *cure = state_cure_make(&meta->state, pid);
+    if (count == 0 || count > CURE_ACTIONS_MAX)
+        return "a proposal has 1 to 4 steps";
+    if (partition_unconfirmed(state_partition(&meta->state, pid)))
+        return "its primary has not yet confirmed the group that it was taken over with";
+    if (cure->planned)
+        return "another proposal is under way";
+    guardian_clear(meta->guardian, cure);
+    memcpy(cure->actions, actions, count * sizeof *actions);
+    cure->action_count = (uint8_t) count;
+    cure->planned = true;
+    const char *stale = cure_stale(meta, cure);
+    if (stale)
+        guardian_clear(meta->guardian, cure);
+    guardian_touch(meta, pid);
+    return stale;
+}
+
+const char *guardian_send(struct meta *meta, struct gpid pid, const struct action *action)
+{
+    if (partition_unconfirmed(state_partition(&meta->state, pid)))
+        return "its primary has not yet confirmed the group that it was taken over with";
+    guardian_propose(meta, pid, action);
+    return NULL;
+}
+
+bool guardian_all_healthy(const struct meta *meta)
+{
+    const struct guardian *guardian = meta->guardian;
+    return guardian->healthy && guardian->healthy_at == meta->state.unhealthy_hint;
+}
+
+struct guardian *guardian_new(struct meta *meta)
+{
+    struct guardian *guardian = mem_new(sizeof *guardian);
+    guardian->meta = meta;
+    guardian->scan_table = -1;
+    TAILQ_INIT(&guardian->dirty);
+    TAILQ_INIT(&guardian->deferred);
+    for (int i = 0; i < GUARDIAN_STAGES_MAX; i++)
+        TAILQ_INIT(&guardian->waiting[i]);
+    return guardian;
+}
+
+void guardian_free(struct guardian *guardian)
+{
+    if (!guardian)
+        return;
+    timer_cancel(guardian->look);
+    timer_cancel(guardian->again);
+    free(guardian);
+}

@@ -1,0 +1,51 @@
+/* guardian -- sees to it that every partition has a primary and as many members as it shall
+ * (src/meta/partition_guardian.cpp), by proposals to replica servers.
+ *
+ * Partitions that something happened to are looked at in the same turn or the next; all of them
+ * every `lb_interval`.  A proposal that brought no update is sent again, ever more slowly:
+ * proposals are one-way and may overtake the answer that they build on.  Loop thread only.
+ */
+#ifndef HOST_META_GUARDIAN_H
+#define HOST_META_GUARDIAN_H
+
+#include "host/meta/meta.h"
+
+#define GUARDIAN_LOOKS_MAX  2000 /* partitions looked at in one turn of the loop */
+#define GUARDIAN_STAGES_MAX 5    /* delays before a proposal is sent again */
+
+struct guardian;
+
+struct guardian *guardian_new(struct meta *meta);
+void guardian_free(struct guardian *guardian); /* NULL-safe */
+
+/* Look at this partition soon; at all of them soon, a part in each turn; at all that this node is
+ * a member of. */
+void guardian_touch(struct meta *meta, struct gpid pid);
+void guardian_scan(struct meta *meta);
+void guardian_touch_node(struct meta *meta, int32_t node);
+
+/* A change was written: what was proposed is done, or out of date. */
+void guardian_decided(struct meta *meta, struct gpid pid, int32_t type, int32_t node);
+
+/* Steps that an operator or the balancer wants done, one after the other, in place of the
+ * guardian's own.  NULL: taken; else why not. */
+const char *guardian_plan(struct meta *meta, struct gpid pid, const struct action *actions,
+                          uint32_t count);
+
+/* One proposal, now, whatever the guardian thinks of it (propose --force).  NULL: sent. */
+const char *guardian_send(struct meta *meta, struct gpid pid, const struct action *action);
+
+/* Has the whole cluster been looked at since the last change, and was every partition healthy,
+ * confirmed and at rest?  (the balancer's condition) */
+bool guardian_all_healthy(const struct meta *meta);
+
+/* -- cure.c: what one partition needs --------------------------------------------------------- */
+
+/* Fill the cure's first action; action_count stays 0 where nothing is to be done or nothing can be
+ * (then `ddd` and `reason` may say why). */
+void cure_decide(struct meta *meta, struct gpid pid);
+
+/* Is the first action still to be done?  NULL: yes; else why not. */
+const char *cure_stale(const struct meta *meta, const struct cure *cure);
+
+#endif

@@ -1,0 +1,220 @@
+/* serve -- what happens while this meta server serves: levels, servers that come and go, the
+ * periodic look at everything.
+ */
+#include <time.h>
+
+#include "host/meta/change.h"
+#include "host/meta/ddl.h"
+#include "host/meta/drops.h"
+#include "host/meta/guardian.h"
+
+/* -- Levels ----------------------------------------------------------------------------------- */
+
+const char *meta_level_text(int32_t level)
+{
+    switch (level) {
+    case LEVEL_STOPPED: return "stopped";
+    case LEVEL_BLIND: return "blind";
+    case LEVEL_FREEZED: return "freezed";
+    case LEVEL_STEADY: return "steady";
+    case LEVEL_LIVELY: return "lively";
+    default: return "invalid";
+    }
+}
+
+static bool meta_too_few(const struct meta *meta)
+{
+    const struct config_meta *config = &meta->config->meta;
+    int64_t alive = detector_alive_count(&meta->detector, loop_now(meta->loop));
+    return alive < config->min_live_node_count_for_unfreeze
+           || alive * 100 < (int64_t) meta->detector.count
+                                * config->node_live_percentage_threshold_for_update;
+}
+
+int32_t meta_level_now(const struct meta *meta)
+{
+    if (meta->level > LEVEL_FREEZED && meta_too_few(meta))
+        return LEVEL_FREEZED;
+    return meta->level;
+}
+
+void meta_level_changed(struct meta *meta)
+{
+    int32_t level = meta_level_now(meta);
+    if (!meta->guardian || level == meta->level_told)
+        return;
+    meta_log(meta, level < meta->level ? BR_WARN : BR_INFO,
+             "function level %s%s: %u of %u replica servers are alive", meta_level_text(level),
+             level < meta->level ? " (too few servers: nothing is assigned until more are alive)"
+                                 : "",
+             detector_alive_count(&meta->detector, loop_now(meta->loop)), meta->detector.count);
+    writer_hold(meta->writer, level <= LEVEL_BLIND);
+    if (level > LEVEL_FREEZED && meta->level_told <= LEVEL_FREEZED)
+        guardian_scan(meta);
+    meta->level_told = level;
+}
+
+/* -- Servers ---------------------------------------------------------------------------------- */
+
+void meta_node_alive(struct meta *meta, const struct detector_node *from)
+{
+    meta_log(meta, BR_INFO, "replica server %s is alive", from->name);
+    if (!meta->guardian)
+        return;
+    int32_t node = state_node(&meta->state, from->name, from->address);
+    if (node < 0) {
+        meta_log(meta, BR_ERROR, "%s cannot be used: more than %d replica servers", from->name,
+                 BR_NODES_MAX);
+        return;
+    }
+    struct state_node *live = &meta->state.nodes[node];
+    live->alive = true;
+    live->named = from->named;
+    live->collected = false;
+    meta_level_changed(meta);
+    guardian_scan(meta);
+}
+
+static void meta_node_dead(struct meta *meta, const struct detector_node *from)
+{
+    meta_log(meta, BR_WARN, "replica server %s is dead: no beacon for %lld s", from->name,
+             (long long) (meta->detector.rules.grace / BR_SECOND));
+    int32_t node = meta->guardian ? cluster_node(&meta->state.cluster, from->name) : -1;
+    if (node < 0)
+        return;
+    struct state_node *live = &meta->state.nodes[node];
+    live->alive = false;
+    live->collected = false;
+    live->unknown = 0;
+    live->strays = 0;
+    guardian_touch_node(meta, node);
+}
+
+void meta_synced(struct meta *meta, int32_t node)
+{
+    (void) node;
+    ddl_synced(meta);
+}
+
+const char *meta_create_wrong(const struct meta *meta)
+{
+    const struct state *state = &meta->state;
+    int64_t synced = 0;
+    for (uint32_t i = 0; i < state->cluster.node_count; i++) {
+        if (state->nodes[i].alive && state->nodes[i].unknown)
+            return "replica servers hold replicas of tables that are unknown here: recover the "
+                   "metadata first";
+        if (state->nodes[i].alive && meta->began_empty && !state->nodes[i].collected)
+            return "the store was empty, and not every replica server has told yet what it holds";
+        synced += state->nodes[i].alive && state->nodes[i].collected;
+    }
+    if (meta->began_empty && synced < meta->config->meta.min_live_node_count_for_unfreeze)
+        return "the store was empty, and too few replica servers have told yet what they hold";
+    return NULL;
+}
+
+/* -- The tick --------------------------------------------------------------------------------- */
+
+static void meta_tick(void *arg)
+{
+    struct meta *meta = arg;
+    br_time now = loop_now(meta->loop);
+    struct detector_node *dead;
+    meta->tick = loop_after(meta->loop, META_TICK, meta_tick, meta);
+    while ((dead = detector_died(&meta->detector, now)))
+        meta_node_dead(meta, dead);
+    if (!meta->guardian)
+        return;
+    meta_level_changed(meta);
+    if (now - meta->scanned < meta->config->meta.lb_interval)
+        return;
+    meta->scanned = now;
+    guardian_scan(meta);
+}
+
+/* -- Beginning and ending --------------------------------------------------------------------- */
+
+static void meta_lost_fence(void *arg)
+{
+    meta_step_down(arg);
+}
+
+/* Replicas that are no members, and what is known of each partition. */
+static void meta_remember(struct meta *meta, bool recovered)
+{
+    struct state *state = &meta->state;
+    int64_t now_ms = recovered ? 0 : (int64_t) time(NULL) * 1000;
+    for (uint32_t t = 0; t < state->cluster.table_count; t++) {
+        const struct table *table = &state->cluster.tables[t];
+        for (int32_t i = 0; i < table->def.partition_count; i++) {
+            const struct partition *partition = &table->partitions[i];
+            struct gpid pid = { table->def.id, i };
+            if (table->def.status != BR_TABLE_AVAILABLE)
+                continue;
+            if (partition->drop_count)
+                drops_from_record(state, pid, now_ms);
+            if (recovered && partition->primary >= 0 && !partition_unconfirmed(partition))
+                state_cure_make(state, pid)->asleep = true;
+        }
+    }
+}
+
+/* Servers of the metadata count as alive from now on, until the grace period says otherwise
+ * (src/meta/meta_service.cpp:start_service); those that beacon are known already. */
+static void meta_introduce(struct meta *meta)
+{
+    struct state *state = &meta->state;
+    br_time now = loop_now(meta->loop);
+    uint32_t stored = state->cluster.node_count;
+    for (uint32_t i = 0; i < stored; i++)
+        detector_presume(&meta->detector, state->cluster.nodes[i].name,
+                         state->cluster.nodes[i].address, now);
+    for (uint32_t i = 0; i < meta->detector.count; i++) {
+        const struct detector_node *from = &meta->detector.nodes[i];
+        int32_t node = state_node(state, from->name, from->address);
+        if (node < 0)
+            continue;
+        state->nodes[node].alive = detector_alive(&meta->detector, from, now);
+        state->nodes[node].named = from->named;
+    }
+}
+
+void meta_serve(struct meta *meta, struct cluster *cluster, bool recovered)
+{
+    meta_unserve(meta);
+    meta->began_empty = cluster->table_count == 0;
+    state_take(&meta->state, cluster);
+    uint32_t count = meta->state.cluster.table_count;
+    if (count && meta->state.cluster.tables[count - 1].def.id > meta->highest_id)
+        meta->highest_id = meta->state.cluster.tables[count - 1].def.id;
+    meta->writer = writer_new(meta->loop, meta->store, meta->fence, meta_lost_fence, meta);
+    meta->guardian = guardian_new(meta);
+    meta_remember(meta, recovered);
+    meta_introduce(meta);
+    meta->ddl = ddl_new(meta);
+    meta->level_told = LEVEL_INVALID;
+    meta->state_now = META_SERVING;
+    meta_log(meta, BR_INFO, "serving %u tables with %llu partitions from %s", count,
+             (unsigned long long) cluster_partition_count(&meta->state.cluster),
+             buf_string(&meta->root));
+    meta_level_changed(meta);
+    guardian_scan(meta);
+    meta->scanned = loop_now(meta->loop);
+    if (!meta->tick)
+        meta->tick = loop_after(meta->loop, META_TICK, meta_tick, meta);
+    ddl_synced(meta);
+}
+
+void meta_unserve(struct meta *meta)
+{
+    ddl_free(meta->ddl);
+    meta->ddl = NULL;
+    change_forget_all(meta);
+    guardian_free(meta->guardian);
+    meta->guardian = NULL;
+    writer_free(meta->writer);
+    meta->writer = NULL;
+    state_done(&meta->state);
+    timer_cancel(meta->tick);
+    meta->tick = NULL;
+}

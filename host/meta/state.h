@@ -1,0 +1,199 @@
+/* state -- the cluster as it is served: what stands in the store, and beside it what is going on.
+ *
+ * `cluster` holds exactly what the store holds (but for a table's status, which while it is being
+ * created, dropped or recalled is BR_TABLE_CREATING, _DROPPING, _RECALLING: the store never has
+ * these).  Beside each table, node and partition stands what is only known while we lead:
+ * src/meta/meta_data.h's app_state, node_state and config_context.  Records change only through
+ * state_set_partition and state_set_def, which keep everything that is derived from them true.
+ * Loop thread only.
+ */
+#ifndef HOST_META_STATE_H
+#define HOST_META_STATE_H
+
+#include <sys/queue.h>
+
+#include "host/base/set64.h"
+#include "host/core/loop.h"
+#include "host/model/cluster.h"
+#include "host/rdsn/codec.h"
+
+#define STATE_MEMBERS_MAX 64 /* secondaries and drops of one partition together */
+
+/* Pegasus's config_type (idl/metadata.thrift). */
+enum {
+    CONFIG_NONE = 0,
+    CONFIG_ASSIGN_PRIMARY = 1,
+    CONFIG_UPGRADE_TO_PRIMARY = 2,
+    CONFIG_ADD_SECONDARY = 3,
+    CONFIG_UPGRADE_TO_SECONDARY = 4,
+    CONFIG_DOWNGRADE_TO_SECONDARY = 5,
+    CONFIG_DOWNGRADE_TO_INACTIVE = 6,
+    CONFIG_REMOVE = 7,
+    CONFIG_ADD_SECONDARY_FOR_LB = 8,
+    CONFIG_FORCE_UPDATE_BALLOT = 9,
+    CONFIG_DROP_PARTITION = 10,
+    CONFIG_REGISTER_CHILD = 11,
+};
+
+const char *config_type_name(int32_t type);
+
+/* A replica that exists and is no member; sorted by time, ballot, committed, prepared, the best at
+ * the back (src/meta/meta_data.h: dropped_replica). */
+struct drop {
+    int32_t node;
+    int64_t time_ms; /* unix; 0: not dropped while we led */
+    int64_t ballot;  /* BR_BALLOT_INVALID: its server has not told yet */
+    int64_t committed;
+    int64_t prepared;
+};
+
+/* What a replica server is to be asked (a proposal). */
+struct action {
+    int32_t type;   /* CONFIG_*; CONFIG_NONE: nothing */
+    int32_t target; /* the node that is asked */
+    int32_t node;   /* the node that it is about */
+};
+
+#define CURE_ACTIONS_MAX 4 /* steps of one operator's or balancer's proposal */
+
+struct change;
+
+/* What is going on with one partition; most have none. */
+struct cure {
+    struct gpid pid;
+    struct change *change;                   /* being written to the store; NULL: nothing */
+    struct action actions[CURE_ACTIONS_MAX]; /* the first is proposed, the others come after it */
+    uint8_t action_count;
+    bool planned;  /* they are the operator's or the balancer's, not the guardian's own */
+    bool counted;  /* the first is in its node's planned_* */
+    uint8_t stage; /* of the proposal: how often it was sent (guardian) */
+    bool waits;    /* in the guardian's list of proposals sent */
+    bool dirty;    /* in the guardian's list to be looked at */
+    bool asleep;   /* its primary may be INACTIVE: ask it to serve (after a recovery) */
+    bool ddd;      /* no primary could be chosen; `reason` says why */
+    br_time due;   /* when the proposal is sent again */
+    TAILQ_ENTRY(cure) look;
+    TAILQ_ENTRY(cure) wait;
+    struct drop *drops;
+    uint16_t drop_count, drop_cap;
+    int32_t preferred;  /* the next of drops to become a secondary; below 0: none */
+    const char *reason; /* static or in `text` */
+    char *text;
+};
+
+/* How much of a table one node carries; kept once somebody asked (state_shares). */
+struct share {
+    uint32_t primaries;
+    uint32_t replicas; /* primaries among them */
+};
+
+struct state_table {
+    struct cure **cures;  /* by partition; NULL where nothing is going on */
+    uint32_t writing;     /* partition changes that are being written */
+    uint32_t share_count; /* of `shares` */
+    struct share *shares; /* by node; NULL: nobody asked */
+    struct buf routes[2]; /* by enum wire_peer: the answer to a query of all partitions; empty: to
+                             be made */
+    void *ddl;            /* of ddl.c: operations on this table, under way and waiting */
+};
+
+struct state_node {
+    struct set64 partitions;    /* state_key of each that it is a member of */
+    uint32_t primaries;         /* of them */
+    uint32_t planned_primaries; /* proposed, not yet decided */
+    uint32_t planned_replicas;
+    bool alive;
+    bool collected;   /* has synced since it came alive */
+    uint32_t unknown; /* replicas of its last sync that no table here has */
+    uint32_t strays;  /* replicas that serve and are not ours to serve there */
+    bool named;       /* a 2.6 server: speaks and compares host names */
+};
+
+struct state {
+    struct cluster cluster;
+    struct state_table *tables; /* parallel to cluster.tables */
+    struct state_node *nodes;   /* parallel to cluster.nodes */
+    uint32_t table_cap, node_cap;
+    uint64_t unhealthy_hint; /* changes with every change: what was derived from before is stale */
+    void *spare[STATE_MEMBERS_MAX / 2 + 1]; /* member lists to use again, by size / 8 */
+};
+
+void state_init(struct state *state);
+void state_done(struct state *state);
+
+/* Take over a loaded cluster, which is empty afterwards. */
+void state_take(struct state *state, struct cluster *cluster);
+
+static inline uint64_t state_key(struct gpid pid)
+{
+    return (uint64_t) (uint32_t) pid.app_id << 32 | (uint32_t) pid.partition;
+}
+
+static inline struct gpid state_gpid(uint64_t key)
+{
+    return (struct gpid){ .app_id = (int32_t) (key >> 32), .partition = (int32_t) key };
+}
+
+/* Indexes into cluster.tables and tables; -1: no such table. */
+int32_t state_table(const struct state *state, int32_t id);
+
+/* NULL: no such table or partition. */
+struct partition *state_partition(const struct state *state, struct gpid pid);
+struct cure *state_cure(const struct state *state, struct gpid pid);
+
+/* The same, making it; the partition must exist. */
+struct cure *state_cure_make(struct state *state, struct gpid pid);
+
+/* Free it where nothing is going on any more. */
+void state_cure_settle(struct state *state, struct cure *cure);
+
+/* The node's index in cluster.nodes and nodes, adding it; -1: BR_NODES_MAX. */
+int32_t state_node(struct state *state, const char *name, uint64_t address);
+
+/* Put another record in the partition's place; its members are copied.  ballot, members, flags ...
+ */
+void state_set_partition(struct state *state, struct gpid pid, const struct partition *next);
+
+/* A new table with an id above all others, its partitions as newly created; strings are copied.
+ * Returns its index; -1: BR_TABLES_MAX or CLUSTER_PARTITIONS_MAX. */
+int32_t state_add_table(struct state *state, const struct br_table *def);
+
+/* Another definition with the same id and partition_count; strings are copied. */
+void state_set_def(struct state *state, int32_t table, const struct br_table *def);
+
+/* By node index; counts what is stored, without plans.  Valid until a node is added. */
+const struct share *state_shares(struct state *state, int32_t table);
+
+static inline bool partition_has_secondary(const struct partition *partition, int32_t node)
+{
+    for (int i = 0; i < partition->secondary_count; i++) {
+        if (partition->members[i] == node)
+            return true;
+    }
+    return false;
+}
+
+static inline bool partition_has(const struct partition *partition, int32_t node)
+{
+    return partition->primary == node || partition_has_secondary(partition, node);
+}
+
+/* Taken over as it serves: its primary is proposed nothing, by nobody, until it has sent an update
+ * of its own, whose group is then the truth. */
+static inline bool partition_unconfirmed(const struct partition *partition)
+{
+    return (partition->flags & PARTITION_UNCONFIRMED) != 0;
+}
+
+static inline const int32_t *partition_drops(const struct partition *partition)
+{
+    return partition->members + partition->secondary_count;
+}
+
+/* What its record says: max_replica_count. */
+int32_t state_replica_count(const struct state *state, struct gpid pid);
+
+/* A primary, and as many members as there shall be. */
+bool state_healthy(const struct state *state, struct gpid pid);
+
+#endif
