@@ -127,10 +127,10 @@ struct br_replica *kit_replica(struct kit *kit, int32_t node, int32_t id, int32_
     return replica;
 }
 
-static void kit_pack(struct kit *kit)
+void kit_pack(struct survey *survey, struct kit_node *nodes)
 {
-    for (uint32_t i = 0; i < kit->survey.node_count; i++) {
-        struct kit_node *node = &kit->nodes[i];
+    for (uint32_t i = 0; i < survey->node_count; i++) {
+        struct kit_node *node = &nodes[i];
         node->chunks[0] = (struct br_chunk){ .kind = BR_ROW_TABLE,
                                              .row_size = sizeof(struct br_table),
                                              .count = node->table_count,
@@ -139,15 +139,15 @@ static void kit_pack(struct kit *kit)
                                              .row_size = sizeof(struct br_replica),
                                              .count = node->replica_count,
                                              .rows = node->replicas };
-        kit->survey.nodes[i].tables = &node->chunks[0];
-        kit->survey.nodes[i].replicas = &node->chunks[1];
+        survey->nodes[i].tables = &node->chunks[0];
+        survey->nodes[i].replicas = &node->chunks[1];
     }
 }
 
 void kit_judge(struct kit *kit)
 {
     if (!kit->survey.node_count || !kit->survey.nodes[0].tables)
-        kit_pack(kit);
+        kit_pack(&kit->survey, kit->nodes);
     kit->status = judge(&kit->survey, &kit->policy, &kit->findings, &kit->cluster, &kit->fail);
     findings_put(&kit->findings, &kit->text);
 }

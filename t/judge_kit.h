@@ -50,6 +50,9 @@ void kit_table_everywhere(struct kit *kit, int32_t id, const char *name, int32_t
 struct br_replica *kit_replica(struct kit *kit, int32_t node, int32_t id, int32_t partition,
                                int64_t ballot, int64_t committed, int64_t prepared);
 
+/* Make the nodes' rows the survey's chunks; they must not grow any more. */
+void kit_pack(struct survey *survey, struct kit_node *nodes);
+
 /* Judge; fills status, text, cluster. */
 void kit_judge(struct kit *kit);
 bool kit_pass(const struct kit *kit);

@@ -344,18 +344,33 @@ static br_status judge_partition(struct judge *judge, const struct table *table,
     return BR_OK;
 }
 
-static br_status judge_partitions(struct judge *judge)
+static void judge_no_partitions(struct judge *judge)
 {
     struct cluster *cluster = &judge->cluster;
     for (uint32_t i = 0; i < cluster->table_count; i++) {
         struct table *table = &cluster->tables[i];
         size_t count = (size_t) table->def.partition_count;
-        bool judged = judge->evidence.first[table->def.id] >= 0;
         table->partitions = arena_zero(&cluster->arena, count * sizeof *table->partitions);
-        for (size_t j = 0; j < count; j++) {
+        for (size_t j = 0; j < count; j++)
             table->partitions[j].primary = -1;
-            br_status status =
-                judged ? judge_partition(judge, table, (int32_t) j, &table->partitions[j]) : BR_OK;
+    }
+}
+
+static bool judge_settled(const struct judge *judge, int64_t number)
+{
+    return judge->request && judge->hot.fates[number] != HOT_JUDGED;
+}
+
+static br_status judge_partitions(struct judge *judge)
+{
+    struct cluster *cluster = &judge->cluster;
+    for (uint32_t i = 0; i < cluster->table_count; i++) {
+        struct table *table = &cluster->tables[i];
+        int64_t first = judge->evidence.first[table->def.id];
+        for (int32_t j = 0; first >= 0 && j < table->def.partition_count; j++) {
+            if (judge_settled(judge, first + j))
+                continue;
+            br_status status = judge_partition(judge, table, j, &table->partitions[j]);
             if (status != BR_OK)
                 return status;
         }
@@ -381,9 +396,28 @@ static br_status judge_all(struct judge *judge)
         status = judge_names(judge);
     if (status == BR_OK) {
         evidence_index(&judge->evidence);
+        judge_no_partitions(judge);
+        if (judge->request)
+            status = hot_judge(judge->request, &judge->evidence, judge->findings, &judge->cluster,
+                               &judge->hot, judge->fail);
+    }
+    if (status == BR_OK) {
         status = judge_partitions(judge);
     }
     evidence_done(&judge->evidence);
+    return status;
+}
+
+static br_status judge_run(struct judge *judge, struct cluster *ret_cluster)
+{
+    int group = judge->findings->group;
+    cluster_init(&judge->cluster);
+    br_status status = judge_all(judge);
+    judge->findings->group = group;
+    if (status == BR_OK)
+        *ret_cluster = judge->cluster;
+    else
+        cluster_done(&judge->cluster);
     return status;
 }
 
@@ -393,13 +427,20 @@ br_status judge(const struct survey *survey, struct plugin *policy, struct findi
     struct judge judge = {
         .survey = survey, .policy = policy, .findings = findings, .fail = ret_fail
     };
-    int group = findings->group;
-    cluster_init(&judge.cluster);
-    br_status status = judge_all(&judge);
-    findings->group = group;
+    return judge_run(&judge, ret_cluster);
+}
+
+br_status judge_hot(const struct survey *survey, const struct hot_request *hot,
+                    struct plugin *policy, struct findings *findings, struct cluster *ret_cluster,
+                    struct hot *ret_hot, struct fail *ret_fail)
+{
+    struct judge judge = {
+        .survey = survey, .policy = policy, .findings = findings, .fail = ret_fail, .request = hot
+    };
+    br_status status = judge_run(&judge, ret_cluster);
     if (status == BR_OK)
-        *ret_cluster = judge.cluster;
+        *ret_hot = judge.hot;
     else
-        cluster_done(&judge.cluster);
+        hot_done(&judge.hot);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include "host/model/cluster.h"
 #include "host/recovery/evidence.h"
+#include "host/recovery/hot_run.h"
 
 struct judge {
     const struct survey *survey;
@@ -12,6 +13,8 @@ struct judge {
     struct fail *fail;
     struct evidence evidence;
     struct cluster cluster;
+    const struct hot_request *request; /* NULL: nothing is hot */
+    struct hot hot;
 };
 
 /* What is wrong with a verdict, as the end of a sentence; NULL: nothing. */
