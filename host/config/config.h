@@ -47,8 +47,9 @@ enum { CONFIG_HOT_AUTO = 0, CONFIG_HOT_COLD = 1, CONFIG_HOT_OFF = 2 };
 struct config_recovery { /* section recovery */
     int64_t parallel;    /* nodes asked at once */
     br_time node_deadline;
-    int64_t retries; /* inside the deadline; 0: none */
-    int32_t hot;     /* CONFIG_HOT_* */
+    int64_t retries;    /* inside the deadline; 0: none */
+    int32_t hot;        /* CONFIG_HOT_* */
+    br_time hot_motion; /* between the two rounds; 0: none, and no motion is asked for */
     const char *const *consents;
 };
 

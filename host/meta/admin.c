@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/meta/recover.h"
 #include "host/meta/routes.h"
 
 /* -- The remote command ----------------------------------------------------------------------- */
@@ -26,20 +27,75 @@ static void command_server_info(const struct meta *meta, struct buf *text)
     buf_char(text, '}');
 }
 
+/* What a recovery under way waits for; text, or JSON with -j. */
+static void command_recovery(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    const char *const *arguments = command->arguments.items;
+    bool json = command->arguments.count == 1 && strcmp(arguments[0], "-j") == 0;
+    recover_put_status(meta, json, text);
+}
+
+/* The choice for the next recovery: no group goes on serving. */
+static void command_all_cold(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    const char *const *arguments = command->arguments.items;
+    const char *value = command->arguments.count == 1 ? arguments[0] : "";
+    if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+        buf_text(text, "ERROR: give true or false");
+        return;
+    }
+    meta->all_cold = strcmp(value, "true") == 0;
+    meta_log(meta, BR_INFO, "the next recovery: %s",
+             meta->all_cold ? "every server's lease runs out first" : "groups that serve go on");
+    buf_text(text, "OK");
+}
+
+static void command_info(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    (void) command;
+    command_server_info(meta, text);
+}
+
+static void command_help(struct meta *meta, const struct msg_command *command, struct buf *text);
+
+static const struct {
+    const char *name;
+    const char *help;
+    void (*run)(struct meta *meta, const struct msg_command *command, struct buf *text);
+} commands[] = {
+    { "help", "list these commands", command_help },
+    { "server-info", "version and start time of this server", command_info },
+    { "bridle.recovery", "[-j]: what a recovery under way waits for", command_recovery },
+    { "bridle.all-cold", "true|false: the next recovery lets every lease run out", command_all_cold },
+};
+
+static void command_help(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    (void) meta;
+    (void) command;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        buf_printf(text, "%-20s%s\n", commands[i].name, commands[i].help);
+}
+
+static void command_run(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    const char *name = command->cmd ? command->cmd : "";
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            commands[i].run(meta, command, text);
+            return;
+        }
+    }
+    buf_printf(text, "unknown command '%s'; try help", name);
+}
+
 void admin_command(struct route *route)
 {
     struct msg_command command;
     if (!route_decode(route, &command))
         return;
-    const char *name = command.cmd ? command.cmd : "";
     struct buf text = { 0 };
-    if (strcmp(name, "server-info") == 0)
-        command_server_info(route->meta, &text);
-    else if (strcmp(name, "help") == 0)
-        buf_text(&text, "help                list these commands\n"
-                        "server-info         version and start time of this server\n");
-    else
-        buf_printf(&text, "unknown command '%s'; try help", name);
+    command_run(route->meta, &command, &text);
     struct buf body = { 0 };
     const char *answer = buf_string(&text);
     wire_encode_value(WIRE_STRING, &answer, &body);

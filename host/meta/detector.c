@@ -109,7 +109,7 @@ struct detector_node *detector_see(struct detector *detector, const char *name, 
     node = detector_have(detector, name, address);
     if (!node)
         return NULL;
-    if (node->last && !node->presumed && now - node->last > DETECTOR_GAP) {
+    if (node->acked_since && now - node->last > DETECTOR_GAP) {
         node->gaps++;
         node->acked_since = 0;
     }
@@ -141,6 +141,7 @@ void detector_forget_acks(struct detector *detector)
 {
     for (uint32_t i = 0; i < detector->count; i++) {
         detector->nodes[i].acked_since = 0;
+        detector->nodes[i].gaps = 0;
         detector->nodes[i].cold = false;
     }
 }

@@ -27,7 +27,7 @@ struct detector_node {
     bool cold;           /* gets no acknowledgement until further notice (hot recovery) */
     int64_t start_time;  /* of its process, ms; 0: it did not say */
     uint32_t restarts;   /* in a row, each sooner than it should be */
-    uint32_t gaps;       /* times that its beacons came back after DETECTOR_GAP */
+    uint32_t gaps;       /* times that its beacons came back after DETECTOR_GAP, while we led */
     br_time last;        /* its last beacon */
     br_time acked;       /* our last acknowledgement as the leader; 0: none */
     br_time acked_since; /* acknowledged without a gap since then; 0: not */

@@ -185,6 +185,7 @@ void meta_step_down(struct meta *meta)
     meta_forget_call(meta, &meta->lost_call);
     meta_drop_work(meta, "ERR_HOLD_BY_OTHERS", "the leader lock was lost in mid-recovery");
     detector_forget_acks(&meta->detector);
+    meta->leading_since = 0;
     free(meta->fence);
     meta->fence = NULL;
     meta_stand(meta);
@@ -224,6 +225,8 @@ static void meta_elected(void *arg, struct call_answer *answer)
         meta_log(meta, BR_INFO, "elected: holding %s", meta->fence);
     }
     meta_unwatch(meta);
+    meta->leading_since = loop_now(meta->loop);
+    detector_forget_acks(&meta->detector);
     snprintf(meta->leader, sizeof meta->leader, "%s", meta->name);
     meta->leader_address = meta->address;
     meta_look(meta);
@@ -370,7 +373,6 @@ br_status meta_start(struct meta *meta, struct loop *loop, const struct config *
     meta->name = config->meta.listen;
     meta->version = config->meta.pegasus_version ? LAYOUT_26 : LAYOUT_25;
     meta->start_second = (int64_t) time(NULL);
-    meta->started = loop_now(loop);
     meta->state_now = META_STARTING;
     meta->level = meta_first_level(config);
     meta->highest_id = (int32_t) config->meta.min_table_id - 1;

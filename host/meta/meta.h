@@ -84,12 +84,12 @@ struct meta {
     struct root_look *look;
     struct load *load;
     struct recover *recover; /* a recovery under way */
-    bool all_cold;           /* the operator wants no group to go on serving */
+    bool all_cold;           /* no group shall go on serving in the next recovery */
     bool recovered;          /* by this process: what is in the store since then is its own work */
     bool looked;             /* with the flag on: the root was empty when this process started */
     struct timer *retry;
     struct timer *watch_again; /* who leads could not be told */
-    br_time started;           /* of this process, on the loop's clock */
+    br_time leading_since;     /* on the loop's clock; 0: not leading */
     int64_t start_second;
     int exit_status;
 };

@@ -1,5 +1,6 @@
-/* recover -- one recovery at a time: survey, judge, plan, apply, verify, serve.  Each step's answer
- * starts the next; any failure ends in one answer to everybody who waits, and in recovery mode.
+/* recover -- one recovery at a time: survey and judge (rounds.c), plan, apply, verify, serve.  Each
+ * step's answer starts the next; any failure ends in one answer to everybody who waits, and in
+ * recovery mode.
  */
 #include "host/meta/recover.h"
 
@@ -8,49 +9,21 @@
 #include <string.h>
 
 #include "host/base/mem.h"
-#include "host/recovery/judge.h"
+#include "host/meta/recover_run.h"
 
-#define RECOVER_BODY_MAX    (2 << 20) /* bytes of a request: it is kept until the answer */
-#define RECOVER_NOTES_MAX   1000      /* lines in the log of one recovery */
-#define RECOVER_WAITERS_MAX 64        /* identical requests that wait for one answer */
-#define RECOVER_PROGRESS    (BR_SECOND)
-
-struct recover {
-    struct meta *meta;
-    struct arena arena;
-    const char **names; /* the nodes, in the operator's order, each once */
-    uint64_t *addresses;
-    uint32_t node_count;
-    bool skip_bad_nodes, skip_lost_partitions;
-    enum wire_peer peer;
-    struct rdsn_incoming *waiting[RECOVER_WAITERS_MAX];
-    uint32_t waiting_count;
-    const char *consents[CONSENTS_MAX + 3];
-    br_time started, told;
-
-    struct survey_run *survey_run;
-    struct survey *survey;
-    struct findings findings;
-    struct cluster cluster; /* the verdicts */
-    struct plan plan;
-    struct apply *apply;
-    struct load *load; /* reading back */
-    struct timer *retry;
-};
+#define RECOVER_BODY_MAX  (2 << 20) /* bytes of a request: it is kept until the answer */
+#define RECOVER_NOTES_MAX 1000      /* lines in the log of one recovery */
 
 /* -- Answering -------------------------------------------------------------------------------- */
 
 static void recover_free(struct recover *recover)
 {
-    if (recover->survey_run)
-        survey_cancel(recover->survey_run);
+    rounds_cancel(recover);
     if (recover->apply)
         apply_cancel(recover->apply);
     if (recover->load)
         load_cancel(recover->load);
     timer_cancel(recover->retry);
-    if (recover->survey)
-        survey_free(recover->survey);
     findings_done(&recover->findings);
     cluster_done(&recover->cluster);
     arena_done(&recover->arena);
@@ -68,7 +41,7 @@ static void recover_encode(enum wire_peer peer, const char *error, const char *h
 }
 
 /* The findings, then what went wrong beside them; one answer to everybody; the recovery is over. */
-static void recover_answer(struct recover *recover, const char *error, const char *more)
+void recover_answer(struct recover *recover, const char *error, const char *more)
 {
     struct meta *meta = recover->meta;
     struct buf hint = { 0 };
@@ -78,7 +51,7 @@ static void recover_answer(struct recover *recover, const char *error, const cha
         buf_printf(&hint, "ERROR: %s\n", more);
     recover_encode(recover->peer, error, buf_string(&hint), &body);
     for (uint32_t i = 0; i < recover->waiting_count; i++)
-        rdsn_server_reply(recover->waiting[i], "ERR_OK", buf_bytes(&body));
+        meta_reply(meta, recover->waiting[i], "ERR_OK", buf_bytes(&body));
     meta_log(meta, strcmp(error, "ERR_OK") == 0 ? BR_INFO : BR_WARN,
              "recovery over after %lld ms: %s, %u findings%s%s",
              (long long) ((loop_now(meta->loop) - recover->started) / BR_MILLISECOND), error,
@@ -86,6 +59,7 @@ static void recover_answer(struct recover *recover, const char *error, const cha
     buf_done(&hint);
     buf_done(&body);
     meta->recover = NULL;
+    meta->all_cold = false; /* asked for one recovery */
     recover_free(recover);
 }
 
@@ -93,6 +67,37 @@ void recover_abandon(struct meta *meta, const char *error, const char *why)
 {
     if (meta->recover)
         recover_answer(meta->recover, error, why);
+}
+
+static const char *recover_state(const struct meta *meta)
+{
+    const struct recover *recover = meta->recover;
+    if (!recover)
+        return meta->state_now == META_RECOVERING ? "waiting for a recovery command"
+               : meta->state_now == META_SERVING  ? "no recovery is under way: serving"
+                                                  : "no recovery is under way";
+    if (recover->load)
+        return "reading back";
+    if (recover->apply)
+        return "writing";
+    return recover->retry ? "waiting" : "asking";
+}
+
+void recover_put_status(const struct meta *meta, bool json, struct buf *buf)
+{
+    const struct recover *recover = meta->recover;
+    const char *detail = recover && recover->retry ? buf_string(&recover->progress) : "";
+    int64_t ms = recover ? (loop_now(meta->loop) - recover->started) / BR_MILLISECOND : 0;
+    if (!json) {
+        buf_printf(buf, "%s%s%s", recover_state(meta), *detail ? ": " : "", detail);
+        return;
+    }
+    buf_text(buf, "{\"state\":");
+    buf_json(buf, recover_state(meta));
+    buf_text(buf, ",\"detail\":");
+    buf_json(buf, detail);
+    buf_printf(buf, ",\"milliseconds\":%lld,\"rounds\":%u}", (long long) ms,
+               recover ? recover->rounds : 0);
 }
 
 /* -- Verifying -------------------------------------------------------------------------------- */
@@ -140,7 +145,7 @@ static void recover_read_back(void *arg, struct cluster *found, const struct fai
 
 /* -- Applying --------------------------------------------------------------------------------- */
 
-static bool recover_due(struct recover *recover)
+bool recover_due(struct recover *recover)
 {
     br_time now = loop_now(recover->meta->loop);
     if (now - recover->told < RECOVER_PROGRESS)
@@ -187,12 +192,10 @@ static void recover_log_notes(const struct recover *recover)
     }
 }
 
-static void recover_write(struct recover *recover)
+void recover_write(struct recover *recover)
 {
     struct meta *meta = recover->meta;
     recover_log_notes(recover);
-    survey_free(recover->survey); /* the verdicts are copies */
-    recover->survey = NULL;
     plan_make(&recover->plan, &recover->cluster, buf_string(&meta->root), meta->version);
     meta_log(meta, BR_INFO, "plan %.16s: %u tables, %llu records", recover->plan.hash,
              recover->cluster.table_count, (unsigned long long) plan_count(&recover->plan));
@@ -206,48 +209,13 @@ static void recover_write(struct recover *recover)
                                  });
 }
 
-/* -- Judging ---------------------------------------------------------------------------------- */
-
-static void recover_surveyed(void *arg, struct survey *survey)
-{
-    struct recover *recover = arg;
-    struct meta *meta = recover->meta;
-    struct fail fail = { .status = BR_OK };
-    recover->survey_run = NULL;
-    recover->survey = survey;
-    meta_log(meta, BR_INFO, "survey: %u of %u nodes answered, %llu replicas",
-             survey->node_count - survey->silent_count, survey->node_count,
-             (unsigned long long) survey->replica_count);
-    survey_find(survey, &recover->findings);
-    if (!findings_pass(&recover->findings)) {
-        recover_answer(recover, "ERR_TRY_AGAIN", NULL);
-    } else if (judge(survey, meta->policy, &recover->findings, &recover->cluster, &fail) != BR_OK) {
-        bool found = recover->findings.refusals > 0;
-        recover_answer(recover, "ERR_TRY_AGAIN", found ? NULL : fail.text);
-    } else if (!findings_pass(&recover->findings)) {
-        recover_answer(recover, "ERR_TRY_AGAIN", NULL);
-    } else if (layout_check(&recover->cluster, meta->version, &fail) != BR_OK) {
-        recover_answer(recover, "ERR_INVALID_PARAMETERS", fail.text);
-    } else {
-        recover_write(recover);
-    }
-}
-
-static void recover_survey_progress(void *arg, uint32_t answered, uint32_t silent, uint32_t total)
-{
-    struct recover *recover = arg;
-    if (recover_due(recover))
-        meta_log(recover->meta, BR_INFO, "asking: %u of %u nodes answered, %u silent", answered,
-                 total, silent);
-}
-
 /* -- The request ------------------------------------------------------------------------------ */
 
 static void recover_refuse(struct route *route, const char *error, const char *hint)
 {
     struct buf body = { 0 };
     recover_encode(route_peer(route), error, hint, &body);
-    rdsn_server_reply(route->incoming, "ERR_OK", buf_bytes(&body));
+    meta_reply(route->meta, route->incoming, "ERR_OK", buf_bytes(&body));
     route->incoming = NULL;
     buf_done(&body);
 }
@@ -359,26 +327,13 @@ static void recover_join(struct route *route, struct recover *asked)
 static void recover_begin(struct route *route, struct recover *recover)
 {
     struct meta *meta = route->meta;
-    const struct config_recovery *config = &meta->config->recovery;
     recover->waiting[recover->waiting_count++] = route->incoming;
     route->incoming = NULL;
     meta->recover = recover;
     meta_log(meta, BR_INFO, "recovery: asking %u nodes, skip_bad_nodes %s, skip_lost_partitions %s",
              recover->node_count, recover->skip_bad_nodes ? "true" : "false",
              recover->skip_lost_partitions ? "true" : "false");
-    recover->survey_run = survey_start(
-        meta->loop, meta->transport,
-        &(struct survey_request){
-            .names = recover->names,
-            .addresses = recover->addresses,
-            .count = recover->node_count,
-            .parallel = (uint32_t) config->parallel,
-            .retries = config->retries ? (uint32_t) config->retries : SURVEY_NO_RETRIES,
-            .node_deadline = config->node_deadline,
-            .progress = recover_survey_progress,
-            .done = recover_surveyed,
-            .arg = recover,
-        });
+    rounds_begin(recover);
 }
 
 void recover_request(struct route *route)

@@ -14,4 +14,7 @@
  */
 void recover_abandon(struct meta *meta, const char *error, const char *why);
 
+/* What is going on, as one line of text or as JSON. */
+void recover_put_status(const struct meta *meta, bool json, struct buf *buf);
+
 #endif

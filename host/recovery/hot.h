@@ -73,18 +73,20 @@ enum hot_reason {
     HOT_REASONS
 };
 
-/* What the failure detector knows of a listed server. */
+/* What the failure detector knows of a listed server: the one that beacons with its name or, where
+ * none does, from its address. */
 struct hot_server {
-    const char *beacon;     /* the name that it beacons with; NULL: no beacon came */
-    br_time acked_since;    /* acknowledged since then without a gap, until now; 0: it is not */
-    br_time last_ack;       /* our last acknowledgement; none: when we took the lead */
-    br_time answered_at;    /* its answer of the first round came; 0: none */
+    const char *beacon;  /* the name that it beacons with; NULL: no beacon came, in a time in which
+                            several should have */
+    br_time acked_since; /* acknowledged since then without a gap, until now; 0: it is not */
+    br_time last_ack;    /* our last acknowledgement; none: when we took the lead */
+    br_time answered_at; /* its answer of the first round came; 0: none */
     br_time asked_again_at; /* it was asked in the second round; 0: it was not */
     bool stopped;           /* its beacons came, and stopped */
     bool returned;          /* they stopped and came back */
 };
 
-/* A server outside the list that beacons to us. */
+/* A server that beacons to us and is none of the list by name or address. */
 struct hot_stranger {
     const char *name;
     br_time last_ack;

@@ -158,6 +158,7 @@ static void survey_complete(struct survey_run *run, struct ask *ask)
     struct survey *survey = run->survey;
     struct survey_node *node = &survey->nodes[ask->index];
     node->complete = true;
+    node->answered_at = loop_now(run->loop);
     node->tables = ask->queries[QUERY_TABLES].chunks;
     node->replicas = ask->queries[QUERY_REPLICAS].chunks;
     survey->replica_count += ask->queries[QUERY_REPLICAS].rows;
@@ -271,6 +272,7 @@ static void survey_attempt(struct ask *ask)
     struct query *tables = &ask->queries[QUERY_TABLES];
     struct query *replicas = &ask->queries[QUERY_REPLICAS];
     ask->pending = QUERY_COUNT;
+    run->survey->nodes[ask->index].asked_at = loop_now(run->loop);
     tables->call = transport_tables(run->transport, name, index, left, survey_answered, tables);
     replicas->call =
         transport_replicas(run->transport, name, index, left, survey_answered, replicas);

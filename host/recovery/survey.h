@@ -25,6 +25,8 @@ struct survey_node {
     const char *name;
     uint64_t address;
     bool complete;
+    br_time asked_at;    /* the attempt that counts began, on the loop's clock */
+    br_time answered_at; /* a complete node's: both answers were there */
     const char *error; /* of a silent one: "ERR_NETWORK_FAILURE", "ERR_TIMEOUT", its own ... */
     const char *why;   /* a sentence, for the log */
     const struct br_chunk *tables; /* NULL where silent */
