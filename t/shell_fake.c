@@ -97,21 +97,36 @@ void fake_refused(char node[ADDRESS_TEXT_MAX])
     address_format(address_make(INADDR_LOOPBACK, ntohs(in.sin_port)), node);
 }
 
-struct ran run_line(const char *metas, enum wire_peer peer, const char *line)
+struct ran run_lines(const char *metas, enum wire_peer peer, const char *lines, const char *input)
 {
     struct ran ran = { 0 };
     size_t out_size, err_size;
     struct fail fail = { 0 };
     struct shell shell = { 0 };
+    char *copy = strdup(lines);
     shell.out = open_memstream(&ran.out, &out_size);
     shell.err = open_memstream(&ran.err, &err_size);
+    shell.in = input ? fmemopen((void *) (uintptr_t) input, strlen(input), "r") : NULL;
     shell.session = session_new(metas, peer, &fail);
     ck_assert_msg(shell.session != NULL, "%s", fail.text);
-    ran.status = shell_line(&shell, line);
+    for (char *at = copy, *end; at; at = end ? end + 1 : NULL) {
+        end = strchr(at, '\n');
+        if (end)
+            *end = '\0';
+        ran.status = shell_line(&shell, at);
+    }
     session_free(shell.session);
     fclose(shell.out);
     fclose(shell.err);
+    if (shell.in)
+        fclose(shell.in);
+    free(copy);
     return ran;
+}
+
+struct ran run_line(const char *metas, enum wire_peer peer, const char *line)
+{
+    return run_lines(metas, peer, line, NULL);
 }
 
 void ran_free(struct ran *ran)

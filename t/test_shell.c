@@ -169,6 +169,8 @@ static const struct {
     { "cluster_info x", SHELL_USAGE, "", "USAGE: \tcluster_info *" },
     { "server_info -t odd", SHELL_USAGE, "", "USAGE: \tserver_info *" },
     { "help", SHELL_OK, "\trecover *", "" },
+    { "ls --help", SHELL_OK, "ls: list the tables\n\tls *", "" },
+    { "create -h", SHELL_OK, "create: make a table *", "" },
     { "help recover", SHELL_OK, "recover: rebuild *", "" },
     { "help nonsense", SHELL_USAGE, "", "ERROR: invalid subcommand 'nonsense'\n*" },
     { "help a b", SHELL_USAGE, "", "USAGE: \thelp *" },
@@ -285,5 +287,5 @@ int main(void)
     tcase_add_test(tcase, pipes);
     tcase_add_test(tcase, line_limits);
     return test_run("shell", tcase, test_shell_meta(), test_shell_fail(), test_shell_recover(),
-                    test_shell_prompt(), NULL);
+                    test_shell_prompt(), test_shell_table(), test_shell_ddd(), NULL);
 }

@@ -28,7 +28,9 @@ START_TEST(under_recovery)
 {
     struct fake fake;
     fake_start(&fake, error_request, "ERR_UNDER_RECOVERY");
-    check_line(fake.node, failing[_i][0], SHELL_FAILED, failing[_i][1], "");
+    check_line(fake.node, failing[_i][0], SHELL_FAILED, failing[_i][1],
+               "hint: the meta server waits for a recovery: see help recover, and "
+               "recovery_status\n");
     fake_stop(&fake);
 }
 END_TEST
@@ -48,10 +50,12 @@ START_TEST(health_fails)
     struct fake fake;
     fake_start(&fake, half_request, &of);
     check_line(fake.node, "ls -d", SHELL_FAILED, "list apps failed, error=ERR_OBJECT_NOT_FOUND\n",
-               "query app temp failed, error=ERR_OBJECT_NOT_FOUND\n");
+               "query app temp failed, error=ERR_OBJECT_NOT_FOUND\n"
+               "hint: ls -a lists the tables, dropped ones too\n");
     check_line(fake.node, "nodes -d", SHELL_FAILED,
                "list nodes failed, error=ERR_OBJECT_NOT_FOUND\n",
-               "query app temp failed, error=ERR_OBJECT_NOT_FOUND\n");
+               "query app temp failed, error=ERR_OBJECT_NOT_FOUND\n"
+               "hint: ls -a lists the tables, dropped ones too\n");
     fake_stop(&fake);
 }
 END_TEST
@@ -167,7 +171,7 @@ START_TEST(forwarded_nowhere)
     buf_printf(&metas, "%s,%s", lost.node, leader.node);
     check_line(metas.data, "app temp", SHELL_OK, app_temp, "");
     check_line(lost.node, "ls", SHELL_FAILED, "list apps failed, error=ERR_FORWARD_TO_OTHERS\n",
-               "");
+               "hint: none of these meta servers leads: see server_info -t meta-server\n");
     fake_stop(&lost);
     fake_stop(&leader);
     buf_done(&metas);
@@ -259,9 +263,9 @@ START_TEST(server_info)
     buf_printf(&want,
                "{\n  \"command\": \"server-info\",\n  \"details\": {\n    \"%s\": {\n"
                "      \"acked\": false,\n      \"message\": \"ERR_NETWORK_FAILURE\",\n"
-               "      \"role\": \"user-specified-node\"\n    },\n    \"%s\": {\n"
+               "      \"role\": \"user-specified\"\n    },\n    \"%s\": {\n"
                "      \"acked\": true,\n      \"message\": \"Pegasus \\\"2.5\\\"\",\n"
-               "      \"role\": \"user-specified-node\"\n    }\n  },\n"
+               "      \"role\": \"user-specified\"\n    }\n  },\n"
                "  \"failed_count\": 1,\n  \"succeed_count\": 1\n}\n",
                dead, fake.node);
     check_line(fake.node, line.data, SHELL_FAILED, want.data, "");

@@ -7,7 +7,8 @@
 #include "t/test_shell.h"
 
 #define USAGE_RECOVER                                                                              \
-    "USAGE: \trecover         {-f FILE | -s h:p,h:p,...} [-w SECONDS] [-b] [-l] [-o FILE]\n"
+    "USAGE: \trecover           {-f FILE | -s h:p,h:p,...} [-w SECONDS] [-b] [-l] [-c] [-o "       \
+    "FILE]\n"
 #define HEADER(seconds, bad, lost)                                                                 \
     "Wait seconds: " seconds "\nSkip bad nodes: " bad "\nSkip lost partitions: " lost              \
     "\nNode list:\n=============================\n"

@@ -7,14 +7,11 @@
 
 #include "host/shell/shell.h"
 
-#define RECOVER_WAIT_MAX 1000000 /* seconds */
-#define RECOVER_RULE     "============================="
-
 struct recover {
     struct arena arena;
     const char *file, *list, *wait_text, *output;
     int64_t wait;
-    bool skip_bad_nodes, skip_lost_partitions;
+    bool skip_bad_nodes, skip_lost_partitions, cold;
 
     const char **nodes; /* none twice */
     uint64_t *addresses;
@@ -31,17 +28,20 @@ static bool recover_options(struct recover *recover, int argc, char **argv)
         { "wait_seconds", required_argument, NULL, 'w' },
         { "skip_bad_nodes", no_argument, NULL, 'b' },
         { "skip_lost_partitions", no_argument, NULL, 'l' },
+        { "cold", no_argument, NULL, 'c' },
+        { "all-cold", no_argument, NULL, 'c' },
         { "output", required_argument, NULL, 'o' },
         { NULL, 0, NULL, 0 },
     };
     int option;
-    while ((option = getopt_long(argc, argv, "f:s:w:blo:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "f:s:w:blco:", options, NULL)) != -1) {
         switch (option) {
         case 'f': recover->file = optarg; break;
         case 's': recover->list = optarg; break;
         case 'w': recover->wait_text = optarg; break;
         case 'b': recover->skip_bad_nodes = true; break;
         case 'l': recover->skip_lost_partitions = true; break;
+        case 'c': recover->cold = true; break;
         case 'o': recover->output = optarg; break;
         default: return false;
         }
@@ -53,7 +53,7 @@ static bool recover_options(struct recover *recover, int argc, char **argv)
 static int recover_check(struct shell *shell, struct recover *recover)
 {
     const char *wait = recover->wait_text ? recover->wait_text : "100";
-    if (!number_i64(wait, strlen(wait), &recover->wait) || recover->wait > RECOVER_WAIT_MAX) {
+    if (!number_i64(wait, strlen(wait), &recover->wait) || recover->wait > SHELL_WAIT_MAX) {
         fprintf(shell->err, "parse %s as wait_seconds failed\n", wait);
         return SHELL_USAGE;
     }
@@ -76,11 +76,9 @@ static int recover_check(struct shell *shell, struct recover *recover)
 /* false: it is no host:port, or its name has no address. */
 static bool recover_add(struct shell *shell, struct recover *recover, const char *node)
 {
-    size_t host_size;
-    uint16_t port;
     uint64_t address;
-    if (!number_node(node, &host_size, &port)
-        || (!address_parse(node, &address) && !address_resolve(node, &address)))
+    struct host_port name;
+    if (!shell_resolve(&recover->arena, node, &address, &name))
         return false;
     for (uint32_t i = 0; i < recover->count && i < BR_NODES_MAX; i++) {
         if (strcmp(recover->nodes[i], node) == 0) {
@@ -90,8 +88,7 @@ static bool recover_add(struct shell *shell, struct recover *recover, const char
     }
     if (recover->count++ >= BR_NODES_MAX)
         return true; /* recover_run refuses */
-    char *host = arena_alloc(&recover->arena, NODE_NAME_MAX);
-    host_port_parse(node, host, &recover->names[recover->count - 1]);
+    recover->names[recover->count - 1] = name;
     recover->nodes[recover->count - 1] = arena_text(&recover->arena, node, strlen(node));
     recover->addresses[recover->count - 1] = address;
     return true;
@@ -166,10 +163,10 @@ static void recover_header(const struct recover *recover)
     fprintf(recover->out, "Skip bad nodes: %s\n", recover->skip_bad_nodes ? "true" : "false");
     fprintf(recover->out, "Skip lost partitions: %s\n",
             recover->skip_lost_partitions ? "true" : "false");
-    fputs("Node list:\n" RECOVER_RULE "\n", recover->out);
+    fputs("Node list:\n" SHELL_RULE "\n", recover->out);
     for (uint32_t i = 0; i < recover->count; i++)
         fprintf(recover->out, "%s\n", recover->nodes[i]);
-    fputs(RECOVER_RULE "\n", recover->out);
+    fputs(SHELL_RULE "\n", recover->out);
     fflush(recover->out);
 }
 
@@ -178,15 +175,6 @@ static void recover_tick(void *arg, int second)
     struct recover *recover = arg;
     fprintf(recover->out, "Wait recovery for %d seconds\n", second);
     fflush(recover->out);
-}
-
-static void recover_hint(const struct recover *recover, const char *hint)
-{
-    struct buf text = { 0 };
-    table_clean(&text, hint);
-    fprintf(recover->out, RECOVER_RULE "\n%s%s" RECOVER_RULE "\n", buf_string(&text),
-            text.data[text.size - 1] == '\n' ? "" : "\n");
-    buf_done(&text);
 }
 
 static int recover_ask(struct shell *shell, struct recover *recover)
@@ -218,10 +206,36 @@ static int recover_ask(struct shell *shell, struct recover *recover)
     if (exchange.why[0])
         fprintf(shell->err, "%s\n", exchange.why);
     else if (response.hint_message && *response.hint_message)
-        recover_hint(recover, response.hint_message);
+        shell_message(recover->out, response.hint_message);
     if (recover->output)
         fprintf(shell->out, "recover complete with err = %s\n", exchange.error);
+    shell_hint(shell, exchange.error);
     return exchange_ok(&exchange) ? SHELL_OK : SHELL_FAILED;
+}
+
+/* What the request of Pegasus has no field for.  A server that does not know of it must not be told
+ * to recover: it would do something else than was asked. */
+static bool recover_cold(struct shell *shell, struct recover *recover)
+{
+    const char *arguments[] = { "true" }, *text = "";
+    struct msg_command command = { .cmd = "bridle.all-cold",
+                                   .arguments = { .items = arguments, .count = 1 } };
+    struct exchange exchange;
+    if (!remote_leader(shell, &command, &recover->arena, &exchange, &text)) {
+        fprintf(shell->err, "--cold failed, error=%s: nothing was recovered\n", exchange.error);
+        shell_why(shell, &exchange);
+        return false;
+    }
+    if (strcmp(text, "OK") == 0 || strcmp(text, "OK\n") == 0)
+        return true;
+    struct buf clean = { 0 };
+    table_clean(&clean, text);
+    fprintf(shell->err,
+            "--cold failed: the meta server, which must be a bridled, said: %s\n"
+            "nothing was recovered\n",
+            buf_string(&clean));
+    buf_done(&clean);
+    return false;
 }
 
 static int recover_run(struct shell *shell, struct recover *recover)
@@ -238,6 +252,8 @@ static int recover_run(struct shell *shell, struct recover *recover)
                 BR_NODES_MAX);
         return SHELL_USAGE;
     }
+    if (recover->cold && !recover_cold(shell, recover))
+        return SHELL_FAILED;
     recover->out = shell_open(shell, recover->output);
     if (!recover->out)
         return SHELL_FAILED;

@@ -99,7 +99,7 @@ int main(int argc, char **argv)
         return status;
     int first = optind; /* commands use getopt, too */
     signal(SIGPIPE, SIG_IGN);
-    struct shell shell = { .out = stdout, .err = stderr };
+    struct shell shell = { .in = stdin, .out = stdout, .err = stderr };
     shell.session = session_new(arguments.metas, arguments.peer, &fail);
     if (!shell.session) {
         fprintf(stderr, "bridle: %s\n", fail.text);

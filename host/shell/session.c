@@ -288,3 +288,29 @@ void session_run(struct session *session, struct exchange *exchanges, size_t cou
     if (timer)
         event_free(timer);
 }
+
+bool session_ask(struct session *session, struct exchange *exchange)
+{
+    session_run(session, exchange, 1, NULL, NULL);
+    return exchange_ok(exchange);
+}
+
+void session_pace_start(struct session_pace *pace, br_time timeout)
+{
+    *pace =
+        (struct session_pace){ .deadline = session_now() + timeout, .pause = SESSION_PAUSE_MIN };
+}
+
+bool session_wait(struct session *session, struct session_pace *pace)
+{
+    br_time left = pace->deadline - session_now();
+    if (left <= 0)
+        return false;
+    br_time pause = pace->pause < left ? pace->pause : left;
+    struct timeval time = { .tv_sec = (time_t) (pause / BR_SECOND),
+                            .tv_usec = (suseconds_t) (pause % BR_SECOND / 1000) };
+    event_base_loopexit(session->base, &time);
+    event_base_loop(session->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    pace->pause = 2 * pace->pause < SESSION_PAUSE_MAX ? 2 * pace->pause : SESSION_PAUSE_MAX;
+    return true;
+}

@@ -19,6 +19,8 @@
 #define SESSION_PARALLEL  64 /* questions under way at once */
 #define SESSION_TIMEOUT   (10 * BR_SECOND)
 #define SESSION_WHY_MAX   512
+#define SESSION_PAUSE_MIN (BR_SECOND / 4)
+#define SESSION_PAUSE_MAX (2 * BR_SECOND)
 
 struct session;
 
@@ -61,6 +63,19 @@ enum wire_peer session_peer(const struct session *session);
  * called once a second meanwhile, with 0, 1, 2 ... */
 void session_run(struct session *session, struct exchange *exchanges, size_t count,
                  void (*tick)(void *arg, int second), void *arg);
+
+/* Ask one question and come back; whether the answer is ERR_OK. */
+bool session_ask(struct session *session, struct exchange *exchange);
+
+/* Waiting for a state of the cluster: one pause before each look, from SESSION_PAUSE_MIN on twice
+ * as long each time, until the deadline. */
+struct session_pace {
+    br_time deadline, pause;
+};
+void session_pace_start(struct session_pace *pace, br_time timeout);
+
+/* One pause, cut at the deadline; false, at once, where the deadline is over. */
+bool session_wait(struct session *session, struct session_pace *pace);
 
 /* Cut "a:1, b:2" at its commas into host:port each, spaces trimmed, empty pieces dropped.  Returns
  * a NULL-terminated array in the arena, or NULL with *ret_bad the piece that is no host:port. */

@@ -12,14 +12,19 @@
 #define SHELL_METAS    "127.0.0.1:34601,127.0.0.1:34602,127.0.0.1:34603"
 #define SHELL_FILE_MAX (1 << 20) /* bytes of a file of nodes */
 #define SHELL_LINE_MAX 65536     /* bytes of one command line */
+#define SHELL_APP_MAX  1023      /* bytes of the name that `use` takes */
+#define SHELL_WAIT_MAX 1000000   /* seconds of -w */
+#define SHELL_RULE     "============================="
 
 /* What a command, and the program, ends with. */
 enum { SHELL_OK = 0, SHELL_FAILED = 1, SHELL_USAGE = 2 };
 
 struct shell {
     struct session *session;
+    FILE *in; /* where a command's own questions are answered; NULL: nowhere */
     FILE *out, *err;
-    bool exiting; /* a command said so */
+    char app[SHELL_APP_MAX + 1]; /* the table of `use`; "": none */
+    bool exiting;                /* a command said so */
 };
 
 struct command {
@@ -46,9 +51,29 @@ int shell_loop(struct shell *shell, FILE *in, bool prompt);
 /* "USAGE: " and the command's line, on err.  Returns SHELL_USAGE. */
 int shell_usage(struct shell *shell, const char *name);
 
-/* A helper's answer that was no use: "WHAT failed, error=E" on out, the reason on err.  Returns
+/* A question's answer that was no use: "WHAT failed, error=E" on out, the reason on err.  Returns
  * SHELL_FAILED. */
 int shell_failed(struct shell *shell, const char *what, const struct exchange *exchange);
+
+/* On err: why no usable answer came, and which command helps where this error is.  Returns
+ * SHELL_FAILED. */
+int shell_why(struct shell *shell, const struct exchange *exchange);
+void shell_hint(struct shell *shell, const char *error);
+
+/* What a server said beside its answer, between two rules. */
+void shell_message(FILE *out, const char *message);
+
+/* An option's number from `low` to `high`; false: "parse TEXT as WHAT failed" on err. */
+bool shell_number(struct shell *shell, const char *text, const char *what, int64_t low,
+                  int64_t high, int64_t *ret_value);
+
+/* "2.5" */
+bool shell_gpid(const char *text, struct gpid *ret_gpid);
+
+/* "host:port" to its address (looked up) and its name, which is in the arena; false: it is none, or
+ * has no address. */
+bool shell_resolve(struct arena *arena, const char *text, uint64_t *ret_address,
+                   struct host_port *ret_name);
 
 /* Where the result goes: file, or out where it is NULL.  NULL: it was said on err. */
 FILE *shell_open(struct shell *shell, const char *file);
@@ -64,6 +89,34 @@ const char *shell_node(uint64_t address, const struct host_port *name,
 
 /* "2026-11-23_01:12:47" in local time, "-" where second is not positive. */
 const char *shell_time(int64_t second, char text[32]);
+
+/* -- remote commands (cmd_remote.c) --------------------------------------------------------------
+ */
+
+/* Give the leading meta server (the one that answers where none is known to lead) a remote command;
+ * *ret_text, in the arena, is its reply.  Returns false where no reply came: exchange says why. */
+bool remote_leader(struct shell *shell, const struct msg_command *command, struct arena *arena,
+                   struct exchange *ret_exchange, const char **ret_text);
+
+/* -- proposals (cmd_propose.c) ------------------------------------------------------------------
+ */
+
+/* A node by its name and its address, for servers of either version. */
+struct propose_node {
+    uint64_t address;
+    struct host_port name;
+};
+
+/* Propose one action, CONFIG_ASSIGN_PRIMARY and so on, on a partition; the answer is in the
+ * exchange. */
+enum { CONFIG_INVALID = 0, CONFIG_ASSIGN_PRIMARY = 1 };
+struct proposal {
+    struct gpid pid;
+    struct propose_node target, node;
+    int32_t type; /* config_type of Pegasus's idl/metadata.thrift */
+    bool force;
+};
+bool propose_send(struct shell *shell, const struct proposal *proposal, struct exchange *exchange);
 
 /* -- what the table commands share (health.c) -------------------------------------------------- */
 
@@ -115,6 +168,22 @@ int cmd_app(struct shell *shell, int argc, char **argv);
 int cmd_nodes(struct shell *shell, int argc, char **argv);
 int cmd_cluster_info(struct shell *shell, int argc, char **argv);
 int cmd_server_info(struct shell *shell, int argc, char **argv);
+int cmd_remote_command(struct shell *shell, int argc, char **argv);
+int cmd_recovery_status(struct shell *shell, int argc, char **argv);
+int cmd_create(struct shell *shell, int argc, char **argv);
+int cmd_drop(struct shell *shell, int argc, char **argv);
+int cmd_recall(struct shell *shell, int argc, char **argv);
+int cmd_rename(struct shell *shell, int argc, char **argv);
+int cmd_use(struct shell *shell, int argc, char **argv);
+int cmd_get_app_envs(struct shell *shell, int argc, char **argv);
+int cmd_set_app_envs(struct shell *shell, int argc, char **argv);
+int cmd_del_app_envs(struct shell *shell, int argc, char **argv);
+int cmd_clear_app_envs(struct shell *shell, int argc, char **argv);
+int cmd_get_meta_level(struct shell *shell, int argc, char **argv);
+int cmd_set_meta_level(struct shell *shell, int argc, char **argv);
+int cmd_get_replica_count(struct shell *shell, int argc, char **argv);
+int cmd_propose(struct shell *shell, int argc, char **argv);
+int cmd_ddd_diagnose(struct shell *shell, int argc, char **argv);
 int cmd_help(struct shell *shell, int argc, char **argv);
 int cmd_exit(struct shell *shell, int argc, char **argv);
 
