@@ -66,7 +66,8 @@ static const struct {
     { "help", "list these commands", command_help },
     { "server-info", "version and start time of this server", command_info },
     { "bridle.recovery", "[-j]: what a recovery under way waits for", command_recovery },
-    { "bridle.all-cold", "true|false: the next recovery lets every lease run out", command_all_cold },
+    { "bridle.all-cold", "true|false: the next recovery lets every lease run out",
+      command_all_cold },
 };
 
 static void command_help(struct meta *meta, const struct msg_command *command, struct buf *text)

@@ -18,7 +18,8 @@ struct guardian {
     struct meta *meta;
     struct cure_list dirty;
     struct cure_list waiting[GUARDIAN_STAGES_MAX];
-    struct cure_list deferred; /* dirty ones whose node already takes as many as it may */
+    uint32_t waiting_count;
+    struct cure_list deferred; /* dirty ones that must wait until a proposal is decided */
     struct timer *look;        /* partitions are looked at in the next turn */
     struct timer *again;       /* the next proposal is due */
     br_time again_at;
@@ -57,8 +58,10 @@ static void guardian_count(struct state *state, struct cure *cure, bool add)
 
 static void guardian_unwait(struct guardian *guardian, struct cure *cure)
 {
-    if (cure->waits)
-        TAILQ_REMOVE(&guardian->waiting[cure->stage], cure, wait);
+    if (!cure->waits)
+        return;
+    TAILQ_REMOVE(&guardian->waiting[cure->stage], cure, wait);
+    guardian->waiting_count--;
     cure->waits = false;
 }
 
@@ -151,17 +154,20 @@ static void guardian_send_first(struct guardian *guardian, struct cure *cure)
     guardian_propose(guardian->meta, cure->pid, &cure->actions[0]);
     cure->due = loop_now(guardian->meta->loop) + guardian_delays[cure->stage];
     cure->waits = true;
+    guardian->waiting_count++;
     TAILQ_INSERT_TAIL(&guardian->waiting[cure->stage], cure, wait);
     guardian_arm(guardian);
 }
 
 /* -- One partition ---------------------------------------------------------------------------- */
 
-/* A server that is to learn takes so many at once. */
+/* So many proposals are under way at once, and so many replicas learn on one server. */
 static bool guardian_full(const struct guardian *guardian, const struct cure *cure)
 {
     const struct action *action = &cure->actions[0];
     int64_t most = guardian->meta->config->meta.add_secondary_max_count_for_one_node;
+    if (!cure->counted && guardian->waiting_count >= GUARDIAN_PROPOSALS_MAX)
+        return true;
     return action->type == CONFIG_ADD_SECONDARY && !cure->counted && most > 0
            && guardian->meta->state.nodes[action->node].planned_replicas >= most;
 }
@@ -172,7 +178,6 @@ static void guardian_act(struct guardian *guardian, struct cure *cure)
         guardian_send_first(guardian, cure);
         return;
     }
-    cure->action_count = 0; /* decided again when its turn comes */
     if (!cure->dirty) {
         cure->dirty = true;
         TAILQ_INSERT_TAIL(&guardian->deferred, cure, look);

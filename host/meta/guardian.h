@@ -10,8 +10,9 @@
 
 #include "host/meta/meta.h"
 
-#define GUARDIAN_LOOKS_MAX  2000 /* partitions looked at in one turn of the loop */
-#define GUARDIAN_STAGES_MAX 5    /* delays before a proposal is sent again */
+#define GUARDIAN_LOOKS_MAX     2000  /* partitions looked at in one turn of the loop */
+#define GUARDIAN_PROPOSALS_MAX 20000 /* under way at once; the others wait for their turn */
+#define GUARDIAN_STAGES_MAX    5     /* delays before a proposal is sent again */
 
 struct guardian;
 
