@@ -60,6 +60,9 @@ const struct rpc rpc_table[] = {
       .response = &wire_rrdb_read_response },
     CALL("RPC_RRDB_RRDB_MULTI_GET", rrdb_multi_get_request, rrdb_multi_get_response),
     CALL("RPC_RRDB_RRDB_PUT", rrdb_update_request, rrdb_update_response),
+    { .name = "RPC_RRDB_RRDB_REMOVE",
+      .request_kind = WIRE_BLOB,
+      .response = &wire_rrdb_update_response },
     { .name = NULL },
 };
 
