@@ -23,6 +23,7 @@ static struct {
     int64_t decree[8];
     int64_t step;      /* from decree to decree */
     const char *error; /* of one request */
+    int names;         /* so many requests are refused, each in words of its own */
     const char *directory;
     char *track;
     pid_t child;
@@ -80,8 +81,13 @@ static void scene_request(void *arg, struct rdsn_incoming *incoming)
     (void) arg;
     arena_init(&arena, 0);
     scene.requests++;
+    char name[RDSN_NAME_SIZE];
     const char *error = scene.error;
     scene.error = NULL;
+    if (scene.names > 0) {
+        snprintf(name, sizeof name, "ERR_NUMBER_%d", scene.names--);
+        error = name;
+    }
     if (!error && strcmp(incoming->header.rpc_name, "RPC_RRDB_RRDB_PUT") == 0)
         scene_put(incoming, &arena, &body);
     else if (!error)
@@ -242,7 +248,10 @@ START_TEST(test_lost_keys)
     START("--read-percent", "0");
     ck_assert_int_eq(scene_stop(500), 0);
     for (int i = 0; i < KEYS; i++)
-        snprintf(scene.values[i], 64, _i == 0 ? "" : "%d 0 ........", i);
+        if (_i == 0)
+            scene.values[i][0] = '\0';
+        else
+            snprintf(scene.values[i], 64, "%d 0 ........", i);
     START("--verify");
     ck_assert_int_eq(scene_wait(), 1);
     ck_assert_int_gt(scene_json("violations"), 10);
@@ -279,6 +288,23 @@ START_TEST(test_refused_once)
     ck_assert_int_eq(scene_json("failed"), strict ? 1 : 0);
     ck_assert_int_eq(scene_json("retried"), strict ? 0 : 1);
     ck_assert_int_eq(scene_said("ERR_INVALID_STATE"), strict);
+}
+END_TEST
+
+/* More different errors than are told apart: all are counted. */
+START_TEST(test_errors_max)
+{
+    scene.names = 40;
+    START("--strict");
+    ck_assert_int_eq(scene_stop(100), 1);
+    ck_assert_int_eq(scene_json("failed"), 40);
+    char *path = scene_path("json");
+    json_t *root = json_load_file(path, 0, NULL);
+    const json_t *errors = json_object_get(root, "errors");
+    ck_assert_uint_eq(json_object_size(errors), 32); /* LOAD_ERRORS_MAX */
+    ck_assert_int_eq(json_integer_value(json_object_get(errors, "others")), 9);
+    json_decref(root);
+    free(path);
 }
 END_TEST
 
@@ -353,6 +379,7 @@ int main(void)
     tcase_add_loop_test(tcase, test_lost_keys, 0, 2);
     tcase_add_loop_test(tcase, test_decrees, 0, 3);
     tcase_add_loop_test(tcase, test_refused_once, 0, 2);
+    tcase_add_test(tcase, test_errors_max);
     tcase_add_test(tcase, test_servers_die);
     tcase_add_test(tcase, test_until_file);
     tcase_add_loop_test(tcase, test_usage, 0, (int) (sizeof wrong / sizeof *wrong));

@@ -310,6 +310,12 @@ static void meta_server_event(void *arg, br_level level, const char *text)
     log_put(meta->log, level, "server", "%s", text);
 }
 
+static void meta_server_reply(void *arg, const struct rdsn_header *header, br_bytes body)
+{
+    const struct meta *meta = arg;
+    rdsn_client_deliver(meta->client, header, body);
+}
+
 static br_status meta_listen(struct meta *meta, struct fail *ret_fail)
 {
     char text[ADDRESS_TEXT_MAX];
@@ -328,6 +334,7 @@ static br_status meta_listen(struct meta *meta, struct fail *ret_fail)
                                        .connections_max = (uint32_t) limits->connections,
                                        .idle = limits->idle,
                                        .request = routes_request,
+                                       .reply = meta_server_reply,
                                        .event = meta_server_event,
                                        .arg = meta,
                                    },

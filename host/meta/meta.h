@@ -17,6 +17,7 @@
 #include "host/meta/writer.h"
 #include "host/model/layout.h"
 #include "host/plugins/plugin.h"
+#include "host/rdsn/client.h"
 #include "host/rdsn/server.h"
 #include "host/recovery/load.h"
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host/base/mem.h"
+#include "host/meta/forward.h"
 
 enum {
     ROUTE_OPEN = 1, /* passes the gate always: beacons, the remote command, negotiation */
@@ -39,13 +40,6 @@ static const struct route_entry routes[] = {
     { "RPC_CM_DUPLICATION_SYNC", ROUTE_SERVED, duplication_request },
     { NULL, 0, NULL },
 };
-
-void meta_reply(struct meta *meta, struct rdsn_incoming *incoming, const char *error_name,
-                br_bytes body)
-{
-    (void) meta;
-    rdsn_server_reply(incoming, error_name, body);
-}
 
 enum wire_peer route_peer(const struct route *route)
 {
@@ -97,18 +91,38 @@ void route_error(struct route *route, const char *error)
     route_send(route, "ERR_OK", &body);
 }
 
-/* A follower tells a shell or a C++ client where the leader is
- * (src/meta/meta_service.cpp:check_leader). */
+/* Clients that cannot be forwarded learn from this answer who leads
+ * (src/meta/meta_service.cpp:on_query_configuration_by_index). */
+static void route_name_leader(struct route *route)
+{
+    const struct meta *meta = route->meta;
+    struct msg_query_cfg_response response;
+    struct msg_partition_configuration row;
+    char host[NODE_NAME_MAX + 1];
+    wire_init(&wire_query_cfg_response, &response);
+    wire_init(&wire_partition_configuration, &row);
+    response.err = "ERR_FORWARD_TO_OTHERS";
+    row.primary = meta->leader_address;
+    WIRE_SET(&row, 9);
+    if (forward_known(meta) && host_port_parse(meta->leader, host, &row.hp_primary))
+        response.partitions = (struct wire_list){ .items = &row, .count = 1 };
+    route_reply(route, &response);
+}
+
+/* This server does not lead. */
 static void route_forward(struct route *route)
 {
     const struct meta *meta = route->meta;
     const struct rdsn_header *header = &route->incoming->header;
-    bool client = address_port(header->from_address) <= 1023;
-    if (route->incoming->framing == FRAMING_RDSN && client && meta->leader_address
-        && (header->context & RDSN_FORWARD_SUPPORTED)) {
+    bool client = address_port(header->from_address) <= FORWARD_CLIENT_PORT_MAX;
+    if (forward_may(route) && !client) {
+        forward_request(route);
+    } else if (forward_may(route) && meta->leader_address) {
         struct buf body = { 0 };
         wire_encode_value(WIRE_ADDRESS, &meta->leader_address, &body);
         route_send(route, "ERR_FORWARD_TO_OTHERS", &body);
+    } else if (strcmp(header->rpc_name, "RPC_CM_QUERY_PARTITION_CONFIG_BY_INDEX") == 0) {
+        route_name_leader(route);
     } else {
         route_error(route, "ERR_FORWARD_TO_OTHERS");
     }
