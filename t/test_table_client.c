@@ -180,7 +180,7 @@ START_TEST(test_refused_to_the_end)
     struct told put = { 0 };
     stage_open(1, 0);
     stage.replicas[0].error = "ERR_INVALID_STATE";
-    stage_begin_put("k", "v", 60 * BR_MILLISECOND, &put);
+    stage_begin_put("k", "v", 400 * BR_MILLISECOND, &put);
     NET_UNTIL(&stage.net, put.count);
     ck_assert_int_eq(put.status, BR_TIMEOUT);
     ck_assert_str_eq(put.error, "ERR_TIMEOUT");

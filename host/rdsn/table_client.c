@@ -113,8 +113,9 @@ static void operation_too_late(struct operation *operation)
     double seconds = (double) (operation->deadline - operation->started) / (double) BR_SECOND;
     struct fail last = operation->last;
     if (operation->state == OPERATION_WAITING)
-        fail_set(&last, BR_TIMEOUT, "table \"%s\" has no primary for it%s%s", table->name,
-                 table->last.text[0] ? "; " : "", table->last.text);
+        fail_set(&last, BR_TIMEOUT, "table \"%s\" has no primary for it%s%s%s%s", table->name,
+                 table->last.text[0] ? "; " : "", table->last.text,
+                 operation->last.text[0] ? "; before that: " : "", operation->last.text);
     fail_set(&operation->last, BR_TIMEOUT, "%s was not done within %.3g s and %u attempts: %s",
              operation->kind->rpc, seconds, operation->attempts, last.text);
     operation_fail(operation, BR_TIMEOUT, "ERR_TIMEOUT");
