@@ -36,6 +36,19 @@ void arena_done(struct arena *arena)
     arena_init(arena, arena->block_size);
 }
 
+void arena_clear(struct arena *arena)
+{
+    struct arena_block *block = arena->block;
+    if (!block)
+        return;
+    struct arena rest = { .block = block->next };
+    arena_done(&rest);
+    block->next = NULL;
+    block->used = 0;
+    arena->used = 0;
+    arena->held = sizeof *block + block->size;
+}
+
 static struct arena_block *arena_block_new(struct arena *arena, size_t size)
 {
     size_t total = sizeof(struct arena_block) + size;

@@ -20,6 +20,9 @@ struct arena {
 void arena_init(struct arena *arena, size_t block_size);
 void arena_done(struct arena *arena);
 
+/* Empty again, with one block kept for the next use. */
+void arena_clear(struct arena *arena);
+
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zero(struct arena *arena, size_t size);
 

@@ -66,3 +66,54 @@ static const struct wire_field prepare_ack_fields[] = {
     FIELD(prepare_ack, 8, response_timestamp, OPT),
 };
 SCHEMA(prepare_ack, "prepare_ack");
+
+static const struct wire_field rrdb_incr_request_fields[] = {
+    FIELD(rrdb_incr_request, 1, key, 0),
+    FIELD(rrdb_incr_request, 2, increment, 0),
+    FIELD(rrdb_incr_request, 3, expire_ts_seconds, 0),
+};
+SCHEMA(rrdb_incr_request, "rrdb_incr_request");
+
+static const struct wire_field rrdb_number_response_fields[] = {
+    FIELD(rrdb_number_response, 1, error, 0),  FIELD(rrdb_number_response, 2, number, 0),
+    FIELD(rrdb_number_response, 3, app_id, 0), FIELD(rrdb_number_response, 4, partition_index, 0),
+    FIELD(rrdb_number_response, 5, decree, 0), FIELD(rrdb_number_response, 6, server, 0),
+};
+SCHEMA(rrdb_number_response, "rrdb_number_response");
+
+static const struct wire_field rrdb_count_response_fields[] = {
+    FIELD(rrdb_count_response, 1, error, 0),  FIELD(rrdb_count_response, 2, count, 0),
+    FIELD(rrdb_count_response, 3, app_id, 0), FIELD(rrdb_count_response, 4, partition_index, 0),
+    FIELD(rrdb_count_response, 6, server, 0),
+};
+SCHEMA(rrdb_count_response, "rrdb_count_response");
+
+static const struct wire_field rrdb_ttl_response_fields[] = {
+    FIELD(rrdb_ttl_response, 1, error, 0),  FIELD(rrdb_ttl_response, 2, ttl_seconds, 0),
+    FIELD(rrdb_ttl_response, 3, app_id, 0), FIELD(rrdb_ttl_response, 4, partition_index, 0),
+    FIELD(rrdb_ttl_response, 6, server, 0),
+};
+SCHEMA(rrdb_ttl_response, "rrdb_ttl_response");
+
+static const struct wire_field rrdb_check_response_fields[] = {
+    FIELD(rrdb_check_response, 1, error, 0),
+    FIELD(rrdb_check_response, 2, check_value_returned, 0),
+    FIELD(rrdb_check_response, 3, check_value_exist, 0),
+    FIELD(rrdb_check_response, 4, check_value, 0),
+    FIELD(rrdb_check_response, 5, app_id, 0),
+    FIELD(rrdb_check_response, 6, partition_index, 0),
+    FIELD(rrdb_check_response, 7, decree, 0),
+    FIELD(rrdb_check_response, 8, server, 0),
+};
+SCHEMA(rrdb_check_response, "rrdb_check_response");
+
+static const struct wire_field rrdb_scan_response_fields[] = {
+    FIELD(rrdb_scan_response, 1, error, 0),
+    ROWS(rrdb_scan_response, 2, kvs, rrdb_key_value, 0),
+    FIELD(rrdb_scan_response, 3, context_id, 0),
+    FIELD(rrdb_scan_response, 4, app_id, 0),
+    FIELD(rrdb_scan_response, 5, partition_index, 0),
+    FIELD(rrdb_scan_response, 6, server, 0),
+    FIELD(rrdb_scan_response, 7, kv_count, OPT),
+};
+SCHEMA(rrdb_scan_response, "rrdb_scan_response");

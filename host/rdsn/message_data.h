@@ -1,6 +1,5 @@
-/* message_data -- the data plane's messages that captures hold (idl/rrdb.thrift,
- * src/common/consensus.thrift): what message.h is for the rest.  Nothing here is served; it is what
- * a client's or replica's traffic is read with.
+/* message_data -- the data plane's messages (idl/rrdb.thrift, src/common/consensus.thrift): what
+ * message.h is for the rest.
  */
 #ifndef HOST_RDSN_MESSAGE_DATA_H
 #define HOST_RDSN_MESSAGE_DATA_H
@@ -76,6 +75,66 @@ struct msg_prepare_ack {
     int64_t response_timestamp;                    /* 8? */
 };
 
+struct msg_rrdb_incr_request {
+    uint32_t present;
+    br_bytes key;              /* 1 */
+    int64_t increment;         /* 2 */
+    int32_t expire_ts_seconds; /* 3 */
+};
+
+/* multi_remove_response (a count), incr_response (the new value). */
+struct msg_rrdb_number_response {
+    uint32_t present;
+    int32_t error;           /* 1 */
+    int64_t number;          /* 2 */
+    int32_t app_id;          /* 3 */
+    int32_t partition_index; /* 4 */
+    int64_t decree;          /* 5 */
+    const char *server;      /* 6 */
+};
+
+struct msg_rrdb_count_response {
+    uint32_t present;
+    int32_t error;           /* 1 */
+    int64_t count;           /* 2 */
+    int32_t app_id;          /* 3 */
+    int32_t partition_index; /* 4 */
+    const char *server;      /* 6 */
+};
+
+struct msg_rrdb_ttl_response {
+    uint32_t present;
+    int32_t error;           /* 1 */
+    int32_t ttl_seconds;     /* 2 */
+    int32_t app_id;          /* 3 */
+    int32_t partition_index; /* 4 */
+    const char *server;      /* 6 */
+};
+
+/* check_and_set_response, check_and_mutate_response. */
+struct msg_rrdb_check_response {
+    uint32_t present;
+    int32_t error;             /* 1 */
+    bool check_value_returned; /* 2 */
+    bool check_value_exist;    /* 3 */
+    br_bytes check_value;      /* 4 */
+    int32_t app_id;            /* 5 */
+    int32_t partition_index;   /* 6 */
+    int64_t decree;            /* 7 */
+    const char *server;        /* 8 */
+};
+
+struct msg_rrdb_scan_response {
+    uint32_t present;
+    int32_t error;           /* 1 */
+    struct wire_list kvs;    /* 2: struct msg_rrdb_key_value */
+    int64_t context_id;      /* 3: -1 nothing more, -2 there is no such context */
+    int32_t app_id;          /* 4 */
+    int32_t partition_index; /* 5 */
+    const char *server;      /* 6 */
+    int32_t kv_count;        /* 7? */
+};
+
 #define WIRE_DATA_SCHEMAS(X)                                                                       \
     X(rrdb_update_request)                                                                         \
     X(rrdb_update_response)                                                                        \
@@ -83,6 +142,12 @@ struct msg_prepare_ack {
     X(rrdb_key_value)                                                                              \
     X(rrdb_multi_get_request)                                                                      \
     X(rrdb_multi_get_response)                                                                     \
+    X(rrdb_incr_request)                                                                           \
+    X(rrdb_number_response)                                                                        \
+    X(rrdb_count_response)                                                                         \
+    X(rrdb_ttl_response)                                                                           \
+    X(rrdb_check_response)                                                                         \
+    X(rrdb_scan_response)                                                                          \
     X(prepare_ack)
 
 #define WIRE_DECLARE(name) extern const struct wire_schema wire_##name;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/rdsn/message_data.h"
+#include "host/rdsn/message_replica.h"
 
 #define CALL(name_, request_, response_)                                                           \
     {                                                                                              \
@@ -48,7 +49,9 @@ const struct rpc rpc_table[] = {
     ONE_WAY("RPC_CONFIG_PROPOSAL", configuration_update_request),
     CALL("RPC_FD_FAILURE_DETECTOR_PING", beacon_msg, beacon_ack),
     CALL("RPC_GROUP_CHECK", group_check_request, group_check_response),
+    CALL("RPC_LEARN", learn_request, learn_response),
     ONE_WAY("RPC_LEARN_ADD_LEARNER", group_check_request),
+    CALL("RPC_LEARN_COMPLETION_NOTIFY", group_check_response, learn_notify_response),
     CALL("RPC_NEGOTIATION", negotiation, negotiation),
     { .name = "RPC_PREPARE", .response = &wire_prepare_ack }, /* the request has three parts */
     CALL("RPC_QUERY_APP_INFO", query_app_info_request, query_app_info_response),
