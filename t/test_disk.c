@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "host/disk/replica_dir.h"
+#include "host/replica/files.h"
 #include "host/replica/inventory.h"
 #include "t/test.h"
 
@@ -327,8 +328,8 @@ static void put_dir(const char *dir)
 static void make(int32_t partition, int64_t ballot, int64_t durable)
 {
     struct fail fail;
-    ck_assert_msg(inventory_create(root, &sample, partition, ballot, durable, &fail) == BR_OK, "%s",
-                  fail.text);
+    ck_assert_msg(files_create(root, &sample, partition, ballot, durable, false, &fail) == BR_OK,
+                  "%s", fail.text);
 }
 
 static br_status look(struct fail *fail)
@@ -346,14 +347,13 @@ START_TEST(what_was_made_is_found)
     put_dir("replica/reps/2.5.pegasus/data/checkpoint.9");
     put_dir("replica/reps/2.5.pegasus/data/checkpoint.120");
     put_dir("replica/reps/2.5.pegasus/data/checkpoint.x");
-    ck_assert_int_eq(inventory_create(root, &sample, 0, 1, 1, &fail), BR_EXISTS);
+    ck_assert_int_eq(files_create(root, &sample, 0, 1, 1, false, &fail), BR_EXISTS);
     ck_assert_msg(look(&fail) == BR_OK, "%s", fail.text);
     ck_assert_uint_eq(inventory.replica_count, 2);
-    ck_assert_uint_eq(inventory.table_count, 1);
     ck_assert_uint_eq(inventory.left_out, 0);
-    ck_assert_str_eq(inventory.tables[0].name, "temp");
-    const struct br_replica *first = &inventory.replicas[0];
-    const struct br_replica *second = &inventory.replicas[1];
+    ck_assert_str_eq(inventory.replicas[0].table.name, "temp");
+    const struct br_replica *first = &inventory.replicas[0].row;
+    const struct br_replica *second = &inventory.replicas[1].row;
     ck_assert_int_eq(first->partition, 0);
     ck_assert_int_eq(first->ballot, 3);
     ck_assert_int_eq(first->durable, 11);

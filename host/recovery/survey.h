@@ -27,8 +27,8 @@ struct survey_node {
     bool complete;
     br_time asked_at;    /* the attempt that counts began, on the loop's clock */
     br_time answered_at; /* a complete node's: both answers were there */
-    const char *error; /* of a silent one: "ERR_NETWORK_FAILURE", "ERR_TIMEOUT", its own ... */
-    const char *why;   /* a sentence, for the log */
+    const char *error;   /* of a silent one: "ERR_NETWORK_FAILURE", "ERR_TIMEOUT", its own ... */
+    const char *why;     /* a sentence, for the log */
     const struct br_chunk *tables; /* NULL where silent */
     const struct br_chunk *replicas;
 };

@@ -11,6 +11,8 @@
 
 #define BEACON_INTERVAL (3 * BR_SECOND)
 #define BEACON_PAUSE    (BR_SECOND)
+#define BEACON_CHECK    (2 * BR_SECOND)
+#define BEACON_LEASE    (20 * BR_SECOND)
 
 struct beacon {
     struct loop *loop;
@@ -21,8 +23,11 @@ struct beacon {
     int64_t start_ms, sent_ms, accepted_ms;
     uint64_t to_node;
     uint64_t ticket;
-    struct timer *timer;
-    bool connected; /* the last answer was the leader's */
+    struct timer *timer, *check;
+    bool connected;             /* the last answer was the leader's */
+    bool alive;                 /* the lease holds */
+    br_time sent_at, leased_at; /* when the beacon under way, and the last one that a leader
+                                   answered, was sent */
 };
 
 static int64_t beacon_wall_ms(void)
@@ -68,6 +73,31 @@ static void beacon_follow(struct beacon *beacon, const struct msg_beacon_ack *ac
     beacon_later(beacon, 0);
 }
 
+static void beacon_lease(struct beacon *beacon)
+{
+    br_time now = loop_now(beacon->loop);
+    beacon->leased_at = beacon->sent_at;
+    if (beacon->alive || now - beacon->leased_at > beacon->options.lease)
+        return;
+    beacon->alive = true;
+    if (beacon->options.connected)
+        beacon->options.connected(beacon->options.arg);
+}
+
+static void beacon_check(void *arg)
+{
+    struct beacon *beacon = arg;
+    br_time interval = beacon->options.check_interval;
+    beacon->check = loop_after(beacon->loop, interval, beacon_check, beacon);
+    if (!beacon->alive
+        || loop_now(beacon->loop) + interval - beacon->leased_at <= beacon->options.lease)
+        return;
+    beacon->alive = false;
+    log_put(beacon->loop->log, BR_WARN, "beacon", "the lease has passed: no meta server leads");
+    if (beacon->options.disconnected)
+        beacon->options.disconnected(beacon->options.arg);
+}
+
 static void beacon_acked(struct beacon *beacon, const struct msg_beacon_ack *ack)
 {
     if (ack->this_node != beacon->to_node || ack->time <= beacon->accepted_ms) {
@@ -82,8 +112,8 @@ static void beacon_acked(struct beacon *beacon, const struct msg_beacon_ack *ack
     if (!beacon->connected)
         log_put(beacon->loop->log, BR_INFO, "beacon", "meta server %s leads", beacon->target);
     beacon->connected = true;
-    br_time interval = beacon->options.interval ? beacon->options.interval : BEACON_INTERVAL;
-    beacon_later(beacon, interval);
+    beacon_lease(beacon);
+    beacon_later(beacon, beacon->options.interval);
 }
 
 static void beacon_answered(void *arg, const struct rdsn_reply *reply)
@@ -129,16 +159,16 @@ static void beacon_send(void *arg)
     struct beacon *beacon = arg;
     struct buf body = { 0 };
     beacon->timer = NULL;
+    beacon->sent_at = loop_now(beacon->loop);
     if (!address_resolve(beacon->target, &beacon->to_node)) {
         beacon_next_meta(beacon, "its name cannot be resolved");
         return;
     }
     beacon_body(beacon, &body);
-    br_time interval = beacon->options.interval ? beacon->options.interval : BEACON_INTERVAL;
     const struct rdsn_request request = {
         .rpc = "RPC_FD_FAILURE_DETECTOR_PING",
         .body = buf_bytes(&body),
-        .timeout = interval * 2 / 3,
+        .timeout = beacon->options.interval * 2 / 3,
     };
     beacon->ticket =
         beacon->options.datagrams
@@ -155,8 +185,15 @@ struct beacon *beacon_start(struct loop *loop, struct rdsn_client *client,
     beacon->loop = loop;
     beacon->client = client;
     beacon->options = *options;
+    if (beacon->options.lease == 0)
+        beacon->options.lease = BEACON_LEASE;
+    if (beacon->options.check_interval == 0)
+        beacon->options.check_interval = BEACON_CHECK;
+    if (beacon->options.interval == 0)
+        beacon->options.interval = BEACON_INTERVAL;
     beacon->start_ms = beacon_wall_ms();
     snprintf(beacon->target, sizeof beacon->target, "%s", options->metas[0]);
+    beacon->check = loop_after(loop, beacon->options.check_interval, beacon_check, beacon);
     beacon_later(beacon, 0);
     return beacon;
 }
@@ -164,5 +201,11 @@ struct beacon *beacon_start(struct loop *loop, struct rdsn_client *client,
 void beacon_stop(struct beacon *beacon)
 {
     timer_cancel(beacon->timer);
+    timer_cancel(beacon->check);
     free(beacon);
+}
+
+const char *beacon_target(const struct beacon *beacon)
+{
+    return beacon->target;
 }

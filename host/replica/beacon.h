@@ -21,6 +21,11 @@ struct beacon_options {
     bool datagrams;           /* UDP, as Pegasus's stock configuration; else TCP */
     bool named;               /* send hp_* fields (2.6) */
     br_time interval;         /* 0: 3 s */
+    br_time check_interval;   /* 0: 2 s */
+    br_time lease;            /* since the last beacon that a leader answered was sent; 0: 20 s */
+    void (*connected)(void *arg);    /* both may be NULL */
+    void (*disconnected)(void *arg); /* never from inside beacon_start, beacon_stop */
+    void *arg;
 };
 
 struct beacon;
@@ -29,5 +34,8 @@ struct beacon;
 struct beacon *beacon_start(struct loop *loop, struct rdsn_client *client,
                             const struct beacon_options *options);
 void beacon_stop(struct beacon *beacon);
+
+/* Where the next beacon goes: the leader, as far as is known.  Valid until the loop's next turn. */
+const char *beacon_target(const struct beacon *beacon);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/base/mem.h"
@@ -80,45 +79,11 @@ static int64_t inventory_checkpoint(const char *dir)
     return best;
 }
 
-static bool inventory_knows_table(const struct inventory *inventory, int32_t id)
-{
-    for (uint32_t i = 0; i < inventory->table_count; i++) {
-        if (inventory->tables[i].id == id)
-            return true;
-    }
-    return false;
-}
-
 static void *inventory_room(void *array, uint32_t count, size_t size)
 {
     if ((count & (count - 1)) != 0)
         return array;
     return mem_grow(array, (count ? (size_t) count * 2 : 1) * size);
-}
-
-static void inventory_add(struct inventory *inventory, const struct replica_name *name,
-                          const char *tag, const struct br_table *table,
-                          const struct init_info *info, int64_t checkpoint)
-{
-    int64_t decree = info->durable > checkpoint ? info->durable : checkpoint;
-    inventory->replicas =
-        inventory_room(inventory->replicas, inventory->replica_count, sizeof *inventory->replicas);
-    inventory->replicas[inventory->replica_count++] = (struct br_replica){
-        .table = name->table,
-        .partition = name->partition,
-        .role = BR_ROLE_INACTIVE,
-        .ballot = info->ballot,
-        .committed = decree,
-        .prepared = decree,
-        .durable = decree,
-        .type = table->type,
-        .disk = tag,
-    };
-    if (inventory_knows_table(inventory, name->table))
-        return;
-    inventory->tables =
-        inventory_room(inventory->tables, inventory->table_count, sizeof *inventory->tables);
-    inventory->tables[inventory->table_count++] = *table;
 }
 
 static br_status inventory_check(const struct replica_name *name, const struct br_table *table,
@@ -131,6 +96,42 @@ static br_status inventory_check(const struct replica_name *name, const struct b
         return fail_set(ret_fail, BR_CORRUPT, "its table has %d partitions only",
                         table->partition_count);
     return BR_OK;
+}
+
+br_status inventory_load(struct arena *arena, const struct inventory_dir *data, const char *entry,
+                         struct inventory_replica *ret_replica, struct fail *ret_fail)
+{
+    struct replica_name name;
+    struct init_info info = { 0 };
+    struct buf dir = { 0 };
+    buf_printf(&dir, "%s/%s/%s", data->path, inventory_reps, entry);
+    br_status status = BR_OK;
+    if (!replica_name_parse(entry, &name))
+        status = fail_set(ret_fail, BR_INVALID, "not <app_id>.<pidx>.<app_type>");
+    if (!status)
+        status = inventory_app_info(arena, dir.data, &ret_replica->table, ret_fail);
+    if (!status)
+        status = inventory_check(&name, &ret_replica->table, ret_fail);
+    if (!status)
+        status = inventory_init_info(dir.data, &info, ret_fail);
+    if (!status) {
+        int64_t checkpoint = inventory_checkpoint(dir.data);
+        int64_t decree = info.durable > checkpoint ? info.durable : checkpoint;
+        ret_replica->data = data;
+        ret_replica->row = (struct br_replica){
+            .table = name.table,
+            .partition = name.partition,
+            .role = BR_ROLE_INACTIVE,
+            .ballot = info.ballot,
+            .committed = decree,
+            .prepared = decree,
+            .durable = decree,
+            .type = ret_replica->table.type,
+            .disk = data->tag,
+        };
+    }
+    buf_done(&dir);
+    return status;
 }
 
 static int inventory_compare(const void *a, const void *b)
@@ -148,7 +149,7 @@ static br_status inventory_twice(const struct inventory *inventory, struct fail 
     const struct br_replica **sorted = mem_array(count + 1u, sizeof *sorted);
     br_status status = BR_OK;
     for (uint32_t i = 0; i < count; i++)
-        sorted[i] = &inventory->replicas[i];
+        sorted[i] = &inventory->replicas[i].row;
     qsort(sorted, count, sizeof *sorted, inventory_compare);
     for (uint32_t i = 1; i < count && !status; i++) {
         if (inventory_compare(&sorted[i - 1], &sorted[i]) == 0)
@@ -164,30 +165,22 @@ static br_status inventory_twice(const struct inventory *inventory, struct fail 
 
 /* One directory.  What makes no sense is left out with a line. */
 static void inventory_take(struct inventory *inventory, const struct inventory_dir *data,
-                           const char *dir, const char *entry, const struct log *log)
+                           const char *entry, const struct log *log)
 {
-    struct replica_name name;
-    struct br_table table;
-    struct init_info info;
+    struct inventory_replica replica;
     struct fail fail;
     if (replica_suffix(entry) != REPLICA_LIVE)
         return;
-    br_status status = BR_OK;
-    if (!replica_name_parse(entry, &name))
-        status = fail_set(&fail, BR_INVALID, "not <app_id>.<pidx>.<app_type>");
-    if (!status)
-        status = inventory_app_info(&inventory->arena, dir, &table, &fail);
-    if (!status)
-        status = inventory_check(&name, &table, &fail);
-    if (!status)
-        status = inventory_init_info(dir, &info, &fail);
+    br_status status = inventory_load(&inventory->arena, data, entry, &replica, &fail);
     if (status || inventory->replica_count == INVENTORY_REPLICAS_MAX) {
-        log_put(log, BR_WARN, "inventory", "%s left out: %s", dir,
-                status ? fail.text : "too many replicas");
+        log_put(log, BR_WARN, "inventory", "%s/%s/%s left out: %s", data->path, inventory_reps,
+                entry, status ? fail.text : "too many replicas");
         inventory->left_out++;
         return;
     }
-    inventory_add(inventory, &name, data->tag, &table, &info, inventory_checkpoint(dir));
+    inventory->replicas =
+        inventory_room(inventory->replicas, inventory->replica_count, sizeof *inventory->replicas);
+    inventory->replicas[inventory->replica_count++] = replica;
 }
 
 static int inventory_order(const struct dirent **a, const struct dirent **b)
@@ -206,11 +199,8 @@ static br_status inventory_scan(struct inventory *inventory, const struct invent
     if (count < 0)
         status = fail_set(ret_fail, BR_NOTFOUND, "%s: %s", reps.data, strerror(errno));
     for (int i = 0; i < count; i++) {
-        struct buf dir = { 0 };
-        buf_printf(&dir, "%s/%s", reps.data, entries[i]->d_name);
         if (!status && entries[i]->d_name[0] != '.')
-            inventory_take(inventory, data, dir.data, entries[i]->d_name, log);
-        buf_done(&dir);
+            inventory_take(inventory, data, entries[i]->d_name, log);
         free(entries[i]);
     }
     free(entries);
@@ -232,59 +222,5 @@ br_status inventory_open(struct inventory *inventory, const struct inventory_dir
 void inventory_close(struct inventory *inventory)
 {
     free(inventory->replicas);
-    free(inventory->tables);
     arena_done(&inventory->arena);
-}
-
-/* -- Making ----------------------------------------------------------------------------------- */
-
-static br_status inventory_mkdir(const char *path, bool must_be_new, struct fail *ret_fail)
-{
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && !must_be_new))
-        return BR_OK;
-    return fail_set(ret_fail, errno == EEXIST ? BR_EXISTS : BR_DENIED, "%s: %s", path,
-                    strerror(errno));
-}
-
-static br_status inventory_write(const char *dir, const char *name, const struct buf *bytes,
-                                 struct fail *ret_fail)
-{
-    struct buf path = { 0 };
-    buf_printf(&path, "%s/%s", dir, name);
-    int fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool ok =
-        fd >= 0 && write(fd, bytes->data, bytes->size) == (ssize_t) bytes->size && fsync(fd) == 0;
-    br_status status =
-        ok ? BR_OK : fail_set(ret_fail, BR_DENIED, "%s: %s", path.data, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    buf_done(&path);
-    return status;
-}
-
-br_status inventory_create(const char *dir, const struct br_table *table, int32_t partition,
-                           int64_t ballot, int64_t durable, struct fail *ret_fail)
-{
-    static const char *const above[] = { "", "/replica", "/replica/reps" };
-    struct buf path = { 0 };
-    br_status status = BR_OK;
-    for (size_t i = 0; i < 3 && !status; i++) {
-        buf_clear(&path);
-        buf_printf(&path, "%s%s", dir, above[i]);
-        status = inventory_mkdir(path.data, false, ret_fail);
-    }
-    buf_printf(&path, "/%d.%d.%s", table->id, partition, table->type);
-    if (!status)
-        status = inventory_mkdir(path.data, true, ret_fail);
-    struct buf bytes = { 0 };
-    app_info_encode(table, false, &bytes);
-    if (!status)
-        status = inventory_write(path.data, ".app-info", &bytes, ret_fail);
-    buf_clear(&bytes);
-    init_info_encode(&(struct init_info){ .ballot = ballot, .durable = durable }, &bytes);
-    if (!status)
-        status = inventory_write(path.data, ".init-info", &bytes, ret_fail);
-    buf_done(&bytes);
-    buf_done(&path);
-    return status;
 }

@@ -20,12 +20,16 @@ struct inventory_dir {
     const char *path; /* of the data directory */
 };
 
+struct inventory_replica {
+    struct br_replica row;
+    struct br_table table; /* as its own .app-info says */
+    const struct inventory_dir *data;
+};
+
 struct inventory {
     struct arena arena;
-    struct br_replica *replicas; /* in the directories' order, by name inside */
+    struct inventory_replica *replicas; /* in the directories' order, by name inside */
     uint32_t replica_count;
-    struct br_table *tables; /* one an id, from its first replica */
-    uint32_t table_count;
     uint32_t left_out; /* directories that could not be used */
 };
 
@@ -34,9 +38,8 @@ br_status inventory_open(struct inventory *inventory, const struct inventory_dir
                          uint32_t count, const struct log *log, struct fail *ret_fail);
 void inventory_close(struct inventory *inventory);
 
-/* Make an empty replica on disk: D/replica/reps/<id>.<pidx>.<type>/ with its two files.  For
- * oneboxes and tests.  BR_EXISTS: it is there already. */
-br_status inventory_create(const char *dir, const struct br_table *table, int32_t partition,
-                           int64_t ballot, int64_t durable, struct fail *ret_fail);
+/* One replica directory, "<app_id>.<pidx>.<type>" below D/replica/reps; strings go to the arena. */
+br_status inventory_load(struct arena *arena, const struct inventory_dir *data, const char *entry,
+                         struct inventory_replica *ret_replica, struct fail *ret_fail);
 
 #endif

@@ -1,5 +1,5 @@
-/* replicad -- a replica server for oneboxes, tests and small clusters: it opens data directories in
- * Pegasus's format, sends beacons, and tells what it holds.
+/* replicad -- a replica server for oneboxes and tests: the options, and a stub that runs until a
+ * signal comes.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -12,10 +12,9 @@
 #include <unistd.h>
 
 #include "host/base/number.h"
-#include "host/rdsn/info.h"
-#include "host/rdsn/server.h"
-#include "host/replica/beacon.h"
-#include "host/replica/inventory.h"
+#include "host/config/option.h"
+#include "host/replica/files.h"
+#include "host/replica/stub.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -23,16 +22,20 @@ static const char replicad_help[] =
     "usage: replicad --listen HOST:PORT --data [TAG:]DIR... [--meta HOST:PORT,...]\n"
     "       replicad --create ID:NAME:PARTITIONS:REPLICAS --data DIR [--partitions LIST]\n"
     "\n"
-    "replicad is a replica server for oneboxes and tests, not for production: it opens data\n"
-    "directories in Apache Pegasus's on-disk format (DIR/replica/reps/1.0.pegasus ...), sends\n"
-    "beacons to the meta servers, and answers what tables and replicas it holds.\n"
+    "replicad is a replica server without data, for oneboxes and tests, not for production: it\n"
+    "opens data directories in Apache Pegasus's on-disk format (DIR/replica/reps/1.0.pegasus "
+    "...),\n"
+    "obeys the meta servers, gives writes their decrees, replicates and forgets them.  Where a\n"
+    "real replica server aborts, it exits with status 70.\n"
     "\n"
     "  -l, --listen HOST:PORT   where it listens and what it calls itself\n"
     "  -d, --data [TAG:]DIR     a data directory; may be given again\n"
     "  -m, --meta LIST          meta servers, separated by commas\n"
     "                           (default 127.0.0.1:34601)\n"
     "  -u, --udp                beacons as datagrams, as Pegasus's stock configuration\n"
-    "      --pegasus-version V  2.5 (default) or 2.6: whether to send host names\n"
+    "      --pegasus-version V  2.5 (default) or 2.6: whether servers are names or addresses\n"
+    "      --min-replicas N     members that a write needs (default: more than half of the\n"
+    "                           table's replicas, 1 of up to 2)\n"
     "      --create TABLE       make empty replicas of a table in the first DIR, and exit\n"
     "      --partitions LIST    with --create: which, e.g. 0,2,5 (default: all)\n"
     "      --ballot N           with --create: their ballot (default 1)\n"
@@ -40,26 +43,29 @@ static const char replicad_help[] =
     "  -V, --version            the version\n"
     "  -h, --help               this text\n"
     "\n"
+    "times, with a unit (500ms, 20s, 10min):\n"
+    "      --lease TIME                 how long a leader's answer counts (20s)\n"
+    "      --beacon-interval TIME       between beacons (3s)\n"
+    "      --check-interval TIME        between looks at the lease (2s)\n"
+    "      --config-sync-interval TIME  between config syncs (30s)\n"
+    "      --group-check-interval TIME  between a primary's group checks (10s)\n"
+    "      --gc-memory-interval TIME    how long an inactive replica that no meta server knows\n"
+    "                                   is kept (10min)\n"
+    "\n"
     "example: replicad -l 127.0.0.1:34801 -d onebox/replica1/data -m 127.0.0.1:34601\n";
 
 struct replicad {
-    const char *listen;
+    struct stub_options options;
     struct inventory_dir dirs[INVENTORY_DIRS_MAX];
-    uint32_t dir_count;
     char *metas_text;
     const char *metas[BEACON_METAS_MAX + 1];
-    bool udp, named;
     const char *create, *partitions;
     int64_t ballot, decree, created;
 
+    struct fail fail; /* why an option was refused */
     struct log log;
     struct loop *loop;
-    uint64_t address;
-    time_t started;
-    struct inventory inventory;
-    struct rdsn_server *server;
-    struct rdsn_client *client;
-    struct beacon *beacon;
+    struct stub stub;
 };
 
 /* -- Arguments -------------------------------------------------------------------------------- */
@@ -89,10 +95,10 @@ static bool replicad_metas(struct replicad *replicad, const char *list)
 
 static bool replicad_data(struct replicad *replicad, char *text)
 {
-    if (replicad->dir_count == INVENTORY_DIRS_MAX)
+    if (replicad->options.dir_count == INVENTORY_DIRS_MAX)
         return false;
     char *colon = strchr(text, ':');
-    struct inventory_dir *dir = &replicad->dirs[replicad->dir_count++];
+    struct inventory_dir *dir = &replicad->dirs[replicad->options.dir_count++];
     *dir = (struct inventory_dir){ .tag = "default", .path = text };
     if (colon) {
         *colon = 0;
@@ -101,17 +107,52 @@ static bool replicad_data(struct replicad *replicad, char *text)
     return *dir->tag && *dir->path;
 }
 
+/* Options that are a time; from OPTION_TIME on. */
+#define REPLICAD_TIME(field)                                                                       \
+    BR_DURATION(struct stub_options, field, .help = "a time", .min = BR_MILLISECOND,               \
+                .max = 24 * 60 * BR_MINUTE)
+
+enum { OPTION_TIME = 1000, OPTION_TIMES = 6 };
+
+static const struct br_option replicad_times[OPTION_TIMES] = {
+    REPLICAD_TIME(lease),
+    REPLICAD_TIME(beacon_interval),
+    REPLICAD_TIME(check_interval),
+    REPLICAD_TIME(config_sync_interval),
+    REPLICAD_TIME(group_check_interval),
+    REPLICAD_TIME(gc_memory_interval),
+};
+
+static const char *replicad_time(struct replicad *replicad, const struct br_option *option)
+{
+    struct arena arena;
+    const struct yaml value = { .kind = YAML_SCALAR, .file = "command line", .text = optarg };
+    arena_init(&arena, 0);
+    br_status status =
+        option_parse(&arena, &value, option, "replicad", &replicad->options, &replicad->fail);
+    arena_done(&arena);
+    return status ? replicad->fail.text : NULL;
+}
+
 static const char *replicad_option(struct replicad *replicad, int option)
 {
+    if (option >= OPTION_TIME && option < OPTION_TIME + OPTION_TIMES)
+        return replicad_time(replicad, &replicad_times[option - OPTION_TIME]);
     switch (option) {
-    case 'l': replicad->listen = optarg; return NULL;
+    case 'l': replicad->options.name = optarg; return NULL;
     case 'd': return replicad_data(replicad, optarg) ? NULL : "--data makes no sense";
     case 'm': return replicad_metas(replicad, optarg) ? NULL : "--meta is not a list of host:port";
-    case 'u': replicad->udp = true; return NULL;
+    case 'u': replicad->options.datagrams = true; return NULL;
     case 'v':
-        replicad->named = strcmp(optarg, "2.6") == 0;
-        return replicad->named || strcmp(optarg, "2.5") == 0 ? NULL
-                                                             : "--pegasus-version is 2.5 or 2.6";
+        replicad->options.named = strcmp(optarg, "2.6") == 0;
+        return replicad->options.named || strcmp(optarg, "2.5") == 0
+                   ? NULL
+                   : "--pegasus-version is 2.5 or 2.6";
+    case 'n':
+        return number_i64(optarg, strlen(optarg), &replicad->options.min_replicas)
+                       && replicad->options.min_replicas > 0
+                   ? NULL
+                   : "--min-replicas is not a number above 0";
     case 'c': replicad->create = optarg; return NULL;
     case 'p': replicad->partitions = optarg; return NULL;
     case 'b':
@@ -136,6 +177,13 @@ static int replicad_arguments(struct replicad *replicad, int argc, char **argv)
         { "meta", required_argument, NULL, 'm' },
         { "udp", no_argument, NULL, 'u' },
         { "pegasus-version", required_argument, NULL, 'v' },
+        { "min-replicas", required_argument, NULL, 'n' },
+        { "lease", required_argument, NULL, OPTION_TIME },
+        { "beacon-interval", required_argument, NULL, OPTION_TIME + 1 },
+        { "check-interval", required_argument, NULL, OPTION_TIME + 2 },
+        { "config-sync-interval", required_argument, NULL, OPTION_TIME + 3 },
+        { "group-check-interval", required_argument, NULL, OPTION_TIME + 4 },
+        { "gc-memory-interval", required_argument, NULL, OPTION_TIME + 5 },
         { "create", required_argument, NULL, 'c' },
         { "partitions", required_argument, NULL, 'p' },
         { "ballot", required_argument, NULL, 'b' },
@@ -155,9 +203,9 @@ static int replicad_arguments(struct replicad *replicad, int argc, char **argv)
         if (wrong)
             return replicad_usage(wrong);
     }
-    if (optind != argc || replicad->dir_count == 0)
+    if (optind != argc || replicad->options.dir_count == 0)
         return replicad_usage(optind != argc ? "unexpected argument" : "--data is missing");
-    if (!replicad->listen && !replicad->create)
+    if (!replicad->options.name && !replicad->create)
         return replicad_usage("--listen is missing");
     return -1;
 }
@@ -221,8 +269,8 @@ static int replicad_create(struct replicad *replicad)
     table.init_partition_count = table.partition_count;
     for (int32_t i = 0; i < table.partition_count && status == 0; i++) {
         if (replicad_wanted(replicad->partitions, i)
-            && inventory_create(replicad->dirs[0].path, &table, i, replicad->ballot,
-                                replicad->decree, &fail)
+            && files_create(replicad->dirs[0].path, &table, i, replicad->ballot, replicad->decree,
+                            false, &fail)
                    != BR_OK) {
             fprintf(stderr, "replicad: %s\n", fail.text);
             status = EXIT_FAILED;
@@ -232,113 +280,7 @@ static int replicad_create(struct replicad *replicad)
     return status;
 }
 
-/* -- Answering -------------------------------------------------------------------------------- */
-
-static void replicad_send(struct rdsn_incoming *incoming, struct buf *body)
-{
-    rdsn_server_reply(incoming, "ERR_OK", buf_bytes(body));
-    buf_done(body);
-}
-
-static void replicad_tell_tables(struct replicad *replicad, struct rdsn_incoming *incoming)
-{
-    const struct inventory *inventory = &replicad->inventory;
-    struct msg_query_app_info_response response;
-    struct arena arena;
-    struct buf body = { 0 };
-    arena_init(&arena, 0);
-    wire_init(&wire_query_app_info_response, &response);
-    struct msg_app_info *infos = arena_alloc(&arena, inventory->table_count * sizeof *infos);
-    for (uint32_t i = 0; i < inventory->table_count; i++)
-        info_from_table(&inventory->tables[i], &infos[i]);
-    response.apps = (struct wire_list){ .items = infos, .count = inventory->table_count };
-    wire_encode(&wire_query_app_info_response, &response,
-                replicad->named ? WIRE_PEER_26 : WIRE_PEER_25, &body);
-    arena_done(&arena);
-    replicad_send(incoming, &body);
-}
-
-static void replicad_tell_replicas(struct replicad *replicad, struct rdsn_incoming *incoming)
-{
-    const struct inventory *inventory = &replicad->inventory;
-    struct msg_query_replica_info_response response;
-    struct arena arena;
-    struct buf body = { 0 };
-    arena_init(&arena, 0);
-    wire_init(&wire_query_replica_info_response, &response);
-    struct msg_replica_info *infos = arena_alloc(&arena, inventory->replica_count * sizeof *infos);
-    for (uint32_t i = 0; i < inventory->replica_count; i++) {
-        const struct br_replica *replica = &inventory->replicas[i];
-        struct msg_replica_info *info = &infos[i];
-        wire_init(&wire_replica_info, info);
-        info->pid = (struct gpid){ .app_id = replica->table, .partition = replica->partition };
-        info->ballot = replica->ballot;
-        info->status = replica->role;
-        info->last_committed_decree = replica->committed;
-        info->last_prepared_decree = replica->prepared;
-        info->last_durable_decree = replica->durable;
-        info->app_type = replica->type;
-        info->disk_tag = replica->disk;
-        WIRE_SET(info, 9);
-    }
-    response.replicas = (struct wire_list){ .items = infos, .count = inventory->replica_count };
-    wire_encode(&wire_query_replica_info_response, &response, WIRE_PEER_25, &body);
-    arena_done(&arena);
-    replicad_send(incoming, &body);
-}
-
-static void replicad_command(struct replicad *replicad, struct rdsn_incoming *incoming)
-{
-    struct msg_command command;
-    struct arena arena;
-    struct fail fail;
-    arena_init(&arena, 1024);
-    if (wire_decode(&wire_command, incoming->body, wire_arena(&arena), &command, &fail) != BR_OK) {
-        rdsn_server_reject(incoming, fail.text);
-        arena_done(&arena);
-        return;
-    }
-    char when[32];
-    struct tm tm;
-    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&replicad->started, &tm));
-    struct buf text = { 0 };
-    struct buf body = { 0 };
-    if (command.cmd && strcmp(command.cmd, "server-info") == 0)
-        buf_printf(&text, "replicad %s (Apache Pegasus %s protocol), Started at %s", BRIDLE_VERSION,
-                   replicad->named ? "2.6" : "2.5", when);
-    else
-        buf_text(&text, "commands: help, server-info");
-    const char *answer = buf_string(&text);
-    wire_encode_value(WIRE_STRING, &answer, &body);
-    arena_done(&arena);
-    buf_done(&text);
-    replicad_send(incoming, &body);
-}
-
-static void replicad_request(void *arg, struct rdsn_incoming *incoming)
-{
-    struct replicad *replicad = arg;
-    const char *name = incoming->header.rpc_name;
-    const struct rpc *rpc = rpc_find(name);
-    if (strcmp(name, "RPC_QUERY_APP_INFO") == 0)
-        replicad_tell_tables(replicad, incoming);
-    else if (strcmp(name, "RPC_QUERY_REPLICA_INFO") == 0)
-        replicad_tell_replicas(replicad, incoming);
-    else if (strcmp(name, "RPC_CLI_CLI_CALL") == 0)
-        replicad_command(replicad, incoming);
-    else if (rpc && rpc->one_way)
-        rdsn_server_drop(incoming);
-    else
-        rdsn_server_reply(incoming, "ERR_HANDLER_NOT_FOUND", (br_bytes){ NULL, 0 });
-}
-
 /* -- Running ---------------------------------------------------------------------------------- */
-
-static void replicad_event(void *arg, br_level level, const char *text)
-{
-    const struct replicad *replicad = arg;
-    log_put(&replicad->log, level, "server", "%s", text);
-}
 
 static void replicad_signal(evutil_socket_t number, short what, void *arg)
 {
@@ -348,50 +290,16 @@ static void replicad_signal(evutil_socket_t number, short what, void *arg)
     loop_stop(replicad->loop);
 }
 
-static br_status replicad_open(struct replicad *replicad, struct fail *fail)
-{
-    char host[ADDRESS_TEXT_MAX];
-    if (!address_resolve(replicad->listen, &replicad->address))
-        return fail_set(fail, BR_INVALID, "--listen %s cannot be resolved", replicad->listen);
-    address_format(replicad->address, host);
-    *strrchr(host, ':') = 0;
-    br_status status = inventory_open(&replicad->inventory, replicad->dirs, replicad->dir_count,
-                                      &replicad->log, fail);
-    if (status)
-        return status;
-    replicad->server = rdsn_server_new(replicad->loop->base,
-                                       &(struct rdsn_server_options){
-                                           .host = host,
-                                           .port = address_port(replicad->address),
-                                           .request = replicad_request,
-                                           .event = replicad_event,
-                                           .arg = replicad,
-                                       },
-                                       fail);
-    return replicad->server ? BR_OK : fail->status;
-}
-
 static void replicad_serve(struct replicad *replicad)
 {
     struct event *term = evsignal_new(replicad->loop->base, SIGTERM, replicad_signal, replicad);
     struct event *interrupt = evsignal_new(replicad->loop->base, SIGINT, replicad_signal, replicad);
     evsignal_add(term, NULL);
     evsignal_add(interrupt, NULL);
-    replicad->client = rdsn_client_new(
-        replicad->loop->base, &(struct rdsn_client_options){ .from_address = replicad->address });
-    replicad->beacon = beacon_start(replicad->loop, replicad->client,
-                                    &(struct beacon_options){
-                                        .name = replicad->listen,
-                                        .address = replicad->address,
-                                        .metas = replicad->metas,
-                                        .datagrams = replicad->udp,
-                                        .named = replicad->named,
-                                    });
-    log_put(&replicad->log, BR_INFO, "replicad", "serving %u replicas of %u tables on %s",
-            replicad->inventory.replica_count, replicad->inventory.table_count, replicad->listen);
+    log_put(&replicad->log, BR_INFO, "replicad", "serving %u replicas on %s",
+            replicad->stub.replica_count, replicad->options.name);
     loop_run(replicad->loop);
-    rdsn_client_free(replicad->client);
-    beacon_stop(replicad->beacon);
+    stub_stop(&replicad->stub);
     event_free(term);
     event_free(interrupt);
 }
@@ -400,27 +308,27 @@ static int replicad_run(struct replicad *replicad)
 {
     struct fail fail;
     signal(SIGPIPE, SIG_IGN);
-    replicad->started = time(NULL);
+    replicad->options.dirs = replicad->dirs;
+    replicad->options.metas = replicad->metas;
     replicad->loop = loop_new(&replicad->log);
     if (!replicad->loop) {
         fprintf(stderr, "replicad: %s\n", strerror(errno));
         return EXIT_FAILED;
     }
-    br_status status = replicad_open(replicad, &fail);
+    br_status status = stub_start(&replicad->stub, replicad->loop, &replicad->options, &fail);
     if (status)
         log_put(&replicad->log, BR_ERROR, "replicad", "%s", fail.text);
     else
         replicad_serve(replicad);
-    if (replicad->server)
-        rdsn_server_free(replicad->server);
-    inventory_close(&replicad->inventory);
     loop_free(replicad->loop);
     return status ? EXIT_FAILED : 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct replicad replicad = { .ballot = 1, .log = { .fd = STDERR_FILENO, .level = BR_INFO } };
+    struct replicad replicad = { .options = stub_defaults,
+                                 .ballot = 1,
+                                 .log = { .fd = STDERR_FILENO, .level = BR_INFO } };
     replicad_metas(&replicad, "127.0.0.1:34601");
     int status = replicad_arguments(&replicad, argc, argv);
     if (status < 0)

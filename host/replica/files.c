@@ -1,0 +1,128 @@
+/* files -- see files.h. */
+#include "host/replica/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static br_status files_failed(const char *path, struct fail *ret_fail)
+{
+    int error = errno;
+    return fail_set(ret_fail, error == EEXIST ? BR_EXISTS : BR_DENIED, "%s: %s", path,
+                    strerror(error));
+}
+
+static br_status files_mkdir(const char *path, bool must_be_new, struct fail *ret_fail)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && !must_be_new))
+        return BR_OK;
+    return files_failed(path, ret_fail);
+}
+
+static bool files_put(int fd, const struct buf *bytes)
+{
+    for (size_t at = 0; at < bytes->size;) {
+        ssize_t put = write(fd, bytes->data + at, bytes->size - at);
+        if (put < 0 && errno != EINTR)
+            return false;
+        at += put > 0 ? (size_t) put : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+/* A rename is only safe from a power cut once its directory is. */
+static bool files_sync_directory(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static br_status files_write(const char *dir, const char *name, const struct buf *bytes,
+                             struct fail *ret_fail)
+{
+    struct buf path = { 0 }, temporary = { 0 };
+    buf_printf(&path, "%s/%s", dir, name);
+    buf_printf(&temporary, "%s.tmp", path.data);
+    int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && files_put(fd, bytes);
+    if (fd >= 0)
+        ok = close(fd) == 0 && ok;
+    ok = ok && rename(temporary.data, path.data) == 0 && files_sync_directory(dir);
+    br_status status = ok ? BR_OK : files_failed(path.data, ret_fail);
+    buf_done(&path);
+    buf_done(&temporary);
+    return status;
+}
+
+void files_path(struct buf *buf, const char *data, int32_t table, int32_t partition,
+                const char *type)
+{
+    buf_printf(buf, "%s/replica/reps/%d.%d.%s", data, table, partition, type);
+}
+
+br_status files_store_table(const char *dir, const struct br_table *table, bool named,
+                            struct fail *ret_fail)
+{
+    struct buf bytes = { 0 };
+    app_info_encode(table, named, &bytes);
+    br_status status = files_write(dir, ".app-info", &bytes, ret_fail);
+    buf_done(&bytes);
+    return status;
+}
+
+br_status files_store_init(const char *dir, int64_t ballot, int64_t durable, struct fail *ret_fail)
+{
+    struct buf bytes = { 0 };
+    init_info_encode(&(struct init_info){ .ballot = ballot, .durable = durable }, &bytes);
+    br_status status = files_write(dir, ".init-info", &bytes, ret_fail);
+    buf_done(&bytes);
+    return status;
+}
+
+br_status files_create(const char *data, const struct br_table *table, int32_t partition,
+                       int64_t ballot, int64_t durable, bool named, struct fail *ret_fail)
+{
+    static const char *const above[] = { "", "/replica", "/replica/reps" };
+    struct buf path = { 0 };
+    br_status status = BR_OK;
+    for (size_t i = 0; i < 3 && !status; i++) {
+        buf_clear(&path);
+        buf_printf(&path, "%s%s", data, above[i]);
+        status = files_mkdir(path.data, false, ret_fail);
+    }
+    buf_clear(&path);
+    files_path(&path, data, table->id, partition, table->type);
+    if (!status)
+        status = files_mkdir(path.data, true, ret_fail);
+    if (!status)
+        status = files_store_table(path.data, table, named, ret_fail);
+    if (!status)
+        status = files_store_init(path.data, ballot, durable, ret_fail);
+    buf_done(&path);
+    return status;
+}
+
+bool files_exists(const char *dir)
+{
+    struct stat stat_;
+    return stat(dir, &stat_) == 0 && S_ISDIR(stat_.st_mode);
+}
+
+br_status files_set_aside(const char *dir, const char *suffix, struct fail *ret_fail)
+{
+    struct timespec now;
+    struct buf to = { 0 };
+    clock_gettime(CLOCK_REALTIME, &now);
+    buf_printf(&to, "%s.%lld%s", dir, (long long) now.tv_sec * 1000000 + now.tv_nsec / 1000,
+               suffix);
+    br_status status = rename(dir, to.data) == 0 ? BR_OK : files_failed(dir, ret_fail);
+    buf_done(&to);
+    return status;
+}

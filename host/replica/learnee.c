@@ -1,0 +1,156 @@
+/* learnee -- learning from the primary's side (src/replica/replica_learn.cpp). */
+#include <string.h>
+
+#include "host/replica/stub.h"
+
+struct learner *learnee_find(struct replica *replica, const struct peer *peer)
+{
+    struct primary_state *primary = &replica->primary;
+    for (uint32_t i = 0; i < primary->learner_count; i++) {
+        if (primary->learners[i].peer == peer)
+            return &primary->learners[i];
+    }
+    return NULL;
+}
+
+void learnee_forget(struct replica *replica, const struct peer *peer)
+{
+    struct learner *learner = learnee_find(replica, peer);
+    if (learner)
+        *learner = replica->primary.learners[--replica->primary.learner_count];
+}
+
+br_role learnee_role(struct replica *replica, const struct peer *peer)
+{
+    br_role role = membership_role(&replica->primary.members, peer);
+    return role == BR_ROLE_INACTIVE && learnee_find(replica, peer) ? BR_ROLE_LEARNER : role;
+}
+
+void learnee_config(const struct replica *replica, br_role role, int64_t signature,
+                    struct msg_replica_configuration *ret)
+{
+    const struct membership *members = &replica->primary.members;
+    wire_init(&wire_replica_configuration, ret);
+    ret->pid = members->pid;
+    ret->ballot = members->ballot;
+    ret->primary = peer_address(members->primary);
+    ret->hp_primary = peer_host_port(members->primary);
+    WIRE_SET(ret, 8);
+    ret->status = role;
+    ret->learner_signature = signature;
+}
+
+/* The mutations from `decree` on that the learner will not get as prepares. */
+static void learnee_put_cache(struct replica *replica, int64_t decree, int64_t end, struct buf *buf)
+{
+    for (; decree < end; decree++) {
+        const struct mutation *mutation = prepare_list_get(&replica->list, decree);
+        REPLICA_CHECK(replica, mutation, "replica_learn.cpp:prepare_cached_learn_state",
+                      "mutation must not be nullptr, decree = %lld", (long long) decree);
+        mutation_encode(&mutation->header, buf_bytes(&mutation->updates), buf);
+    }
+}
+
+/* What of the learner's request decides.  The refusal, or NULL. */
+static const char *learnee_refusal(struct replica *replica, const struct msg_learn_request *request,
+                                   const struct learner *learner, int64_t *applied)
+{
+    if (!learner)
+        return "ERR_OBJECT_NOT_FOUND";
+    if (learner->signature != request->signature)
+        return "ERR_WRONG_CHECKSUM";
+    if (*applied > replica_prepared(replica)) {
+        *applied = 0; /* its state is of a history that was lost: from the beginning */
+    } else if (*applied > replica_committed(replica)) {
+        replica_commit_soft(replica, *applied);
+        if (*applied > replica_committed(replica))
+            return "ERR_INCONSISTENT_STATE";
+    }
+    return NULL;
+}
+
+static void learnee_refuse(struct replica *replica, struct rdsn_incoming *incoming,
+                           struct msg_learn_response *response, const struct learner *learner,
+                           const char *error)
+{
+    response->err = error;
+    if (!learner)
+        response->config.status = BR_ROLE_INACTIVE;
+    else if (strcmp(error, "ERR_WRONG_CHECKSUM") == 0)
+        response->config.learner_signature = learner->signature;
+    stub_answer(replica->stub, incoming, &wire_learn_response, response);
+}
+
+/* From `start` on, out of the prepare list where it reaches back so far, else as a whole.  true:
+ * prepares begin now. */
+static bool learnee_give(struct replica *replica, struct learner *learner, int64_t start,
+                         struct msg_learn_response *response, struct buf *cache)
+{
+    const struct prepare_list *list = &replica->list;
+    bool begins = false;
+    if (start > list->first || (start == list->first && !list->empty)) {
+        begins = learner->prepare_start == -1;
+        if (begins)
+            learner->prepare_start = list->committed + 1;
+        response->prepare_start_decree = learner->prepare_start;
+        response->type = LEARN_CACHE;
+        learnee_put_cache(replica, start, learner->prepare_start, cache);
+        response->state.meta = buf_bytes(cache);
+        return begins;
+    }
+    learner->prepare_start = -1;
+    response->type = LEARN_APP;
+    response->state.to_decree_included = list->committed;
+    response->base_local_dir = replica->dir;
+    response->replica_disk_tag = replica->data->tag;
+    WIRE_SET(response, 9);
+    return false;
+}
+
+void learnee_asked(struct replica *replica, struct rdsn_incoming *incoming,
+                   const struct msg_learn_request *request, struct peer *peer)
+{
+    struct stub *stub = replica->stub;
+    struct msg_learn_response response;
+    wire_init(&wire_learn_response, &response);
+    if (replica->config.role != BR_ROLE_PRIMARY) {
+        bool soon = replica->config.role == BR_ROLE_INACTIVE && replica->transient;
+        response.err = soon ? "ERR_INACTIVE_STATE" : "ERR_INVALID_STATE";
+        stub_answer(stub, incoming, &wire_learn_response, &response);
+        return;
+    }
+    struct learner *learner = learnee_find(replica, peer);
+    int64_t applied = request->last_committed_decree_in_app;
+    learnee_config(replica, BR_ROLE_LEARNER, learner ? learner->signature : 0, &response.config);
+    const char *refusal = learnee_refusal(replica, request, learner, &applied);
+    if (refusal) {
+        learnee_refuse(replica, incoming, &response, learner, refusal);
+        return;
+    }
+    struct buf cache = { 0 };
+    response.err = "ERR_OK";
+    response.learnee = peer_address(stub->self);
+    response.hp_learnee = peer_host_port(stub->self);
+    WIRE_SET(&response, 10);
+    response.prepare_start_decree = -1;
+    response.last_committed_decree = replica_committed(replica);
+    response.state.learn_start_decree = applied + 1;
+    WIRE_SET(&response.state, 5);
+    bool begins = learnee_give(replica, learner, applied + 1, &response, &cache);
+    stub_answer(stub, incoming, &wire_learn_response, &response);
+    buf_done(&cache);
+    if (begins)
+        replica_replay(replica);
+    replica_pump(replica);
+}
+
+const char *learnee_succeeded(struct replica *replica, struct peer *peer, int64_t signature)
+{
+    const struct learner *learner = learnee_find(replica, peer);
+    if (!learner)
+        return "ERR_LEARNER_NOT_FOUND";
+    if (learner->signature != signature)
+        return "ERR_INVALID_STATE";
+    replica_upgrade_to_secondary(replica, peer);
+    return "ERR_OK";
+}
