@@ -61,11 +61,12 @@ START_TEST(writes_get_decrees_in_order)
             ck_assert_int_eq(prepare.header.log_offset, -1);
             ck_assert_int_eq(prepare.config.status, BR_ROLE_SECONDARY);
             struct mutation_update update;
-            size_t at = 0;
-            ck_assert(mutation_next(prepare.updates, &at, &update));
+            struct mutation_walk walk;
+            mutation_walk_begin(prepare.updates, &walk);
+            ck_assert(mutation_walk_next(&walk, &update));
             ck_assert_uint_eq(update.code_size, strlen("RPC_RRDB_RRDB_PUT"));
             ck_assert_int_eq(update.format, 1);
-            ck_assert(!mutation_next(prepare.updates, &at, &update));
+            ck_assert(!mutation_walk_next(&walk, &update));
         }
     }
     const struct record *record = stage_record(&stage.peers[0], "RPC_PREPARE", 0);
@@ -180,6 +181,25 @@ START_TEST(a_secondary_is_late)
 }
 END_TEST
 
+/* A new primary tells its group at once. */
+START_TEST(the_group_is_told)
+{
+    stage_primary("01");
+    STAGE_UNTIL(stage_record(&stage.peers[0], "RPC_GROUP_CHECK", 0)
+                && stage_record(&stage.peers[1], "RPC_GROUP_CHECK", 0));
+    struct msg_group_check_request request;
+    struct fail fail;
+    ck_assert_int_eq(wire_decode(&wire_group_check_request,
+                                 stage_record(&stage.peers[1], "RPC_GROUP_CHECK", 0)->body,
+                                 wire_arena(&stage.arena), &request, &fail),
+                     BR_OK);
+    ck_assert_int_eq(request.config.ballot, 2);
+    ck_assert_int_eq(request.config.status, BR_ROLE_SECONDARY);
+    ck_assert_int_eq(request.confirmed_decree, -1);
+    ck_assert(!WIRE_HAS(&request, 6) && !WIRE_HAS(&request, 7));
+}
+END_TEST
+
 /* Without clients a primary writes nothing now and then, so that commits reach the others. */
 START_TEST(empty_writes)
 {
@@ -189,8 +209,9 @@ START_TEST(empty_writes)
     STAGE_UNTIL(stage_records(&stage.peers[0], "RPC_GROUP_CHECK") >= 2);
     struct prepare prepare = prepared(&stage.peers[0], 0);
     struct mutation_update update;
-    size_t at = 0;
-    ck_assert(mutation_next(prepare.updates, &at, &update));
+    struct mutation_walk walk;
+    mutation_walk_begin(prepare.updates, &walk);
+    ck_assert(mutation_walk_next(&walk, &update));
     ck_assert_mem_eq(update.code, "RPC_REPLICATION_WRITE_EMPTY", update.code_size);
     ck_assert_uint_eq(update.data.size, 0);
 }
@@ -347,6 +368,7 @@ TCase *replica_commits(void)
     tcase_add_test(tcase, nobody_and_no_primary);
     tcase_add_loop_test(tcase, a_secondary_fails, 0, 3);
     tcase_add_loop_test(tcase, a_secondary_is_late, 0, 2);
+    tcase_add_test(tcase, the_group_is_told);
     tcase_add_test(tcase, empty_writes);
     tcase_add_test(tcase, it_commits_what_the_primary_commits);
     tcase_add_test(tcase, a_prepare_brings_a_ballot);

@@ -18,6 +18,7 @@ struct oracle {
     uint64_t primary; /* of a follower: whom it names */
     bool wrong_echo;  /* this_node is not the beacon's to_node */
     bool mute;        /* takes beacons and never answers */
+    bool forbids;     /* allowed is false */
     uint32_t beacons;
     struct msg_beacon_msg last;
 };
@@ -48,7 +49,7 @@ static void oracle_request(void *arg, struct rdsn_incoming *incoming)
     ack.time = oracle->last.time;
     ack.this_node = oracle->wrong_echo ? 1 : oracle->last.to_node;
     ack.is_master = oracle->master;
-    ack.allowed = true;
+    ack.allowed = !oracle->forbids;
     ack.primary_node = oracle->master ? oracle->address : oracle->primary;
     wire_encode(&wire_beacon_ack, &ack, WIRE_PEER_25, &body);
     rdsn_server_reply(incoming, "ERR_OK", buf_bytes(&body));
@@ -152,7 +153,7 @@ START_TEST(a_follower_sends_it_to_the_leader)
 }
 END_TEST
 
-/* Knows no leader, is dead, is hung, or answers somebody else: the next of the list. */
+/* Knows no leader, is dead, is hung, forbids it, or answers somebody else: the next of the list. */
 START_TEST(the_next_one_is_tried)
 {
     oracles[1].master = true;
@@ -165,6 +166,8 @@ START_TEST(the_next_one_is_tried)
         oracles[0].master = oracles[0].wrong_echo = true;
     } else if (_i == 4) {
         oracles[0].primary = oracles[0].address; /* names itself, and does not lead */
+    } else if (_i == 5) {
+        oracles[0].master = oracles[0].forbids = true;
     }
     struct beacon *beacon = begin(false, false);
     until(&oracles[1].beacons, 2);
@@ -180,7 +183,7 @@ static TCase *beacons(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, the_leader_gets_them_all, 0, 4);
     tcase_add_test(tcase, a_follower_sends_it_to_the_leader);
-    tcase_add_loop_test(tcase, the_next_one_is_tried, 0, 5);
+    tcase_add_loop_test(tcase, the_next_one_is_tried, 0, 6);
     return tcase;
 }
 

@@ -25,8 +25,10 @@ static void again(const char *what, br_bytes bytes)
     ck_assert_msg(prepare_decode(frame.body, wire_arena(&arena), &prepare, &fail) == BR_OK,
                   "%s: %s", what, fail.text);
     struct mutation_update update;
+    struct mutation_walk walk;
     uint32_t updates = 0;
-    for (size_t at = 0; mutation_next(prepare.updates, &at, &update); updates++)
+    mutation_walk_begin(prepare.updates, &walk);
+    for (; mutation_walk_next(&walk, &update); updates++)
         ck_assert_mem_eq(update.code, "RPC_R", 5);
     ck_assert_uint_gt(updates, 0);
     prepare_encode(&prepare, WIRE_PEER_26, &body);
@@ -114,7 +116,8 @@ START_TEST(several_updates)
     struct mutation_header header = { .pid = { 3, 4 }, .ballot = 5, .decree = 6, .log_offset = -1 };
     struct mutation_header got;
     br_bytes rest;
-    size_t size, at = 0;
+    size_t size;
+    struct mutation_walk walk;
     struct fail fail;
     struct mutation_update update;
     mutation_put_count(&updates, 3);
@@ -129,13 +132,14 @@ START_TEST(several_updates)
     ck_assert_int_eq(got.pid.app_id, 3);
     ck_assert_int_eq(got.pid.partition, 4);
     ck_assert_int_eq(got.decree, 6);
-    ck_assert(mutation_next(rest, &at, &update));
+    mutation_walk_begin(rest, &walk);
+    ck_assert(mutation_walk_next(&walk, &update));
     ck_assert_mem_eq(update.data.data, "aa", 2);
-    ck_assert(mutation_next(rest, &at, &update));
+    ck_assert(mutation_walk_next(&walk, &update));
     ck_assert_uint_eq(update.data.size, 0);
-    ck_assert(mutation_next(rest, &at, &update));
+    ck_assert(mutation_walk_next(&walk, &update));
     ck_assert_mem_eq(update.data.data, "ccc", 3);
-    ck_assert(!mutation_next(rest, &at, &update));
+    ck_assert(!mutation_walk_next(&walk, &update));
     buf_done(&updates);
     buf_done(&whole);
 }

@@ -153,23 +153,25 @@ br_status mutation_decode(br_bytes bytes, struct mutation_header *ret_header, br
     return BR_OK;
 }
 
-bool mutation_next(br_bytes updates, size_t *at, struct mutation_update *ret_update)
+void mutation_walk_begin(br_bytes updates, struct mutation_walk *walk)
 {
-    const uint8_t *start = updates.data, *end = start + updates.size, *entry = start + 4;
-    int32_t count = message_load32(start);
-    size_t before = 0; /* data of earlier updates */
-    struct mutation_update update = { 0 };
-    for (int32_t i = 0; i < count; i++) {
-        entry = mutation_entry(entry, end, &update);
-        if ((size_t) i < *at)
-            before += update.data.size;
-        else if ((size_t) i == *at)
-            *ret_update = update;
-    }
-    if (*at >= (size_t) count)
+    struct mutation_update update;
+    const uint8_t *start = updates.data;
+    walk->left = message_load32(start);
+    walk->end = start + updates.size;
+    walk->entry = walk->data = start + 4;
+    for (int32_t i = 0; i < walk->left; i++)
+        walk->data = mutation_entry(walk->data, walk->end, &update);
+}
+
+bool mutation_walk_next(struct mutation_walk *walk, struct mutation_update *ret_update)
+{
+    if (walk->left == 0)
         return false;
-    ret_update->data.data = entry + before;
-    (*at)++;
+    walk->left--;
+    walk->entry = mutation_entry(walk->entry, walk->end, ret_update);
+    ret_update->data.data = walk->data;
+    walk->data += ret_update->data.size;
     return true;
 }
 

@@ -108,8 +108,14 @@ void mutation_encode(const struct mutation_header *header, br_bytes updates, str
 br_status mutation_decode(br_bytes bytes, struct mutation_header *ret_header, br_bytes *ret_updates,
                           size_t *ret_size, struct fail *ret_fail);
 
-/* Update after update of what mutation_decode gave; false: no more.  *at is 0 before the first. */
-bool mutation_next(br_bytes updates, size_t *at, struct mutation_update *ret_update);
+/* Update after update of what mutation_decode gave; false: no more. */
+struct mutation_walk {
+    const uint8_t *entry, *data, *end;
+    int32_t left;
+};
+
+void mutation_walk_begin(br_bytes updates, struct mutation_walk *walk);
+bool mutation_walk_next(struct mutation_walk *walk, struct mutation_update *ret_update);
 
 /* The body of RPC_PREPARE. */
 struct prepare {

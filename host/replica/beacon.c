@@ -104,6 +104,10 @@ static void beacon_acked(struct beacon *beacon, const struct msg_beacon_ack *ack
         beacon_next_meta(beacon, "its answer is not to this server's beacon");
         return;
     }
+    if (!ack->allowed) {
+        beacon_next_meta(beacon, "it does not allow this server");
+        return;
+    }
     beacon->accepted_ms = ack->time;
     if (!ack->is_master) {
         beacon_follow(beacon, ack);

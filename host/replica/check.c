@@ -64,10 +64,8 @@ static void check_broadcast(void *arg)
 
 void replica_start_check(struct replica *replica)
 {
-    struct stub *stub = replica->stub;
     timer_cancel(replica->primary.check_timer);
-    replica->primary.check_timer =
-        loop_after(stub->loop, stub->options.group_check_interval, check_broadcast, replica);
+    replica->primary.check_timer = loop_after(replica->stub->loop, 0, check_broadcast, replica);
 }
 
 void replica_stop_check(struct replica *replica)
@@ -100,10 +98,7 @@ void replica_checked(struct replica *replica, const struct msg_group_check_reque
     switch (replica->config.role) {
     case BR_ROLE_INACTIVE:
     case BR_ROLE_ERROR: break;
-    case BR_ROLE_SECONDARY:
-        replica_commit_hard(replica, request->last_committed_decree);
-        WIRE_SET(response, 9);
-        break;
+    case BR_ROLE_SECONDARY: replica_commit_hard(replica, request->last_committed_decree); break;
     case BR_ROLE_LEARNER: learner_start(replica, config->signature); break;
     default:
         replica_die(replica, "replica_check.cpp:on_group_check",

@@ -59,7 +59,6 @@ static void dispatch_on_check(struct stub *stub, struct rdsn_incoming *incoming,
     struct replica *replica = table_serving(stub, request->config.pid);
     struct replica_config config = dispatch_config(stub, &request->config);
     wire_init(&wire_group_check_response, &response);
-    WIRE_UNSET(&response, 9);
     bool connected = stub->state == STUB_CONNECTED;
     if (connected && replica) {
         replica_hold(replica);
@@ -153,7 +152,9 @@ static void dispatch_on_remove(struct stub *stub, struct rdsn_incoming *incoming
 static void dispatch_check_codes(struct stub *stub, const struct prepare *prepare)
 {
     struct mutation_update update;
-    for (size_t at = 0; mutation_next(prepare->updates, &at, &update);) {
+    struct mutation_walk walk;
+    mutation_walk_begin(prepare->updates, &walk);
+    while (mutation_walk_next(&walk, &update)) {
         if (!data_find(update.code, update.code_size))
             replica_abort(stub->log, prepare->header.pid, "mutation.cpp:read_from",
                           "invalid mutation task code: %.*s", (int) update.code_size, update.code);

@@ -201,6 +201,7 @@ int32_t replica_min_members(const struct replica *replica);
 
 /* -- check.c ---------------------------------------------------------------------------------- */
 
+/* The first one is at once: it tells the group who is primary now. */
 void replica_start_check(struct replica *replica);
 void replica_stop_check(struct replica *replica);
 void replica_checked(struct replica *replica, const struct msg_group_check_request *request,

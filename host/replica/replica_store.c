@@ -54,6 +54,7 @@ struct replica *replica_new(struct stub *stub, const struct inventory_replica *f
         (struct replica_config){ .ballot = from->row.ballot, .role = BR_ROLE_INACTIVE };
     replica->initialising = true;
     replica->created_at = loop_now(stub->loop);
+    replica->primary.last_prepare = replica->created_at;
     replica->durable = from->row.durable;
     replica->applied = from->row.committed;
     prepare_list_init(&replica->list, from->row.committed);
