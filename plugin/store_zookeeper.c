@@ -21,6 +21,9 @@ static const struct br_option zookeeper_options[] = {
                 .max = 10 * BR_MINUTE,
                 .help = "How long the servers keep the session, and with it the leader lock, of a "
                         "silent client; they have limits of their own."),
+    BR_INTEGER(struct zookeeper, read_connections, .fallback = "8", .max = ZOOKEEPER_READERS_MAX,
+               .help = "Connections over which large reads are spread, beside the one that does "
+                       "everything else; open only while there are such reads; 0: none."),
     { 0 },
 };
 

@@ -20,8 +20,10 @@
 
 #include "host/base/mem.h"
 
-#define ZOOKEEPER_CHROOT_MAX  64        /* bytes; every write may carry it, see write_overhead */
-#define ZOOKEEPER_RETRY_DELAY BR_SECOND /* after a session could not even be tried */
+#define ZOOKEEPER_CHROOT_MAX   64        /* bytes; every write may carry it, see write_overhead */
+#define ZOOKEEPER_RETRY_DELAY  BR_SECOND /* after a session could not even be tried */
+#define ZOOKEEPER_READERS_MAX  16 /* sessions for reading, beside the one that does the rest */
+#define ZOOKEEPER_READERS_REST (5 * BR_SECOND) /* without large reads: they are closed */
 
 /* A request as the server measures it (its jute.maxbuffer is 0xfffff): a header of 8 bytes, the
  * operations, a closing header of 9.  A create is a header of 9, two lengths of 4, flags of 4 and
@@ -49,9 +51,12 @@ struct zookeeper_pending {
  * both block.  It outlives its session: closing takes up to seconds. */
 struct zookeeper_session {
     struct br_env *env;
+    char *hosts; /* a reader's: the one server that it may connect to; else NULL: all of them */
     zhandle_t *handle;
+    bool opened; /* or tried */
     bool up;
     bool closing;
+    uint32_t parts;                    /* of reads, in flight on it */
     bool authenticated;                /* the completion thread's */
     pthread_mutex_t mutex;             /* guards the list: */
     struct zookeeper_pending *pending; /* requests in flight */
@@ -65,15 +70,20 @@ struct zookeeper {
     const char *auth;
     int32_t acl;
     br_time session_timeout;
+    int64_t read_connections;
 
     struct zookeeper_session *session; /* the present one; NULL: stopped, or waiting for `retry` */
-    uint32_t sessions;                 /* not yet closed */
-    bool rooted;                       /* the chroot is known to exist */
-    bool was_up;                       /* for the log */
+    struct zookeeper_session *readers[ZOOKEEPER_READERS_MAX]; /* NULL: not open */
+    uint32_t sessions;                                        /* not yet closed, readers included */
+    bool rooted;                                              /* the chroot is known to exist */
+    bool was_up;                                              /* for the log */
     struct br_call *starting;
     struct br_call *stopping;
     struct br_timer *patience; /* while starting */
     struct br_timer *retry;
+    struct br_timer *rest;            /* until the readers may be closed */
+    br_time readers_wanted;           /* when last */
+    br_time readers_barred;           /* none is opened before: the last one died */
     struct zookeeper_walker *walkers; /* candidates, leaders and observers */
 };
 
@@ -100,12 +110,18 @@ void zookeeper_session_open(struct br_env *env);
 void zookeeper_session_drop(struct br_env *env); /* the present one: close it, open none */
 void zookeeper_session_renew(struct br_env *env, const char *why);
 
+/* Connect one more session: to this server (copied), or to any of them where it is NULL. */
+struct zookeeper_session *zookeeper_session_new(struct br_env *env, const char *hosts);
+
+/* Whose owner has forgotten it: it is closed, and freed once that is done. */
+void zookeeper_session_end(struct zookeeper_session *session);
+
 /* What to issue requests on; NULL: not connected. */
 zhandle_t *zookeeper_handle(const struct zookeeper *zookeeper);
 
-/* Before a request is issued on the present session; when it was answered (any thread; more than
- * once is fine). */
-void zookeeper_pending_add(struct zookeeper *zookeeper, struct zookeeper_pending *pending,
+/* Before a request is issued on this session; when it was answered (any thread; more than once is
+ * fine). */
+void zookeeper_pending_add(struct zookeeper_session *session, struct zookeeper_pending *pending,
                            void (*abandon)(struct zookeeper_pending *pending));
 void zookeeper_pending_drop(struct zookeeper_pending *pending);
 
@@ -113,6 +129,41 @@ void zookeeper_pending_drop(struct zookeeper_pending *pending);
  */
 void zookeeper_session_watch(zhandle_t *handle, int type, int state, const char *path,
                              void *context);
+
+/* -- sessions for reading (zookeeper_reader.c)
+ *
+ * One session answers its requests in order and one thread of the server works for it, so that it
+ * reads a third of what the server could give.  Large reads therefore go over sessions of their
+ * own, opened for the first of them and closed when none came for ZOOKEEPER_READERS_REST.
+ *
+ * They never read behind the present session, the one that holds the lock: what it has seen, they
+ * see.  ZooKeeper promises that of one session only; two are kept together by these rules:
+ *
+ *   - A reader connects to the very server that the present session is connected to.  A server has
+ *     one tree, which only grows, and applies a transaction before it tells anybody of it.
+ *   - The present session lost its connection (it may come back elsewhere, further on): all readers
+ *     are closed in the same turn, before anything that was read over the next connection is told,
+ *     since the library tells of a connection before it tells of answers.
+ *   - A reader that loses its connection is closed, never reconnected.
+ *   - Each part begins with a sync: behind one address (a balancer's) there may be several servers.
+ *     It brings the reader's server up to what was committed when the part was issued.
+ *
+ * What a reader fails to read, for whatever reason, is read again over the present session, which
+ * has the last word. */
+
+/* A large read begins: open them where they are not. */
+void zookeeper_readers_want(struct br_env *env);
+void zookeeper_readers_drop(struct br_env *env); /* close all */
+
+/* A session that is not the present one was opened, or could not be. */
+void zookeeper_reader_opened(struct zookeeper_session *session);
+
+/* One of them has lost its connection; false: the session is not one of them (any more). */
+bool zookeeper_reader_lost(struct zookeeper_session *session);
+
+/* Where the next part of a read is issued: the reader with the least to do; without readers, the
+ * present session; NULL: not connected. */
+struct zookeeper_session *zookeeper_read_session(const struct zookeeper *zookeeper);
 
 /* -- what the session tells the others */
 

@@ -138,7 +138,7 @@ void zookeeper_walker_ask(struct zookeeper_walker *walker, enum walker_step step
     walker->stirred = false;
     walker->busy = true;
     if (step != WALKER_PARENTS) /* which keeps its own account */
-        zookeeper_pending_add(zookeeper, &walker->pending, ask_abandon);
+        zookeeper_pending_add(zookeeper->session, &walker->pending, ask_abandon);
     int rc = ask(walker, handle);
     if (rc != ZOK)
         ask_answered(walker, rc);

@@ -109,7 +109,7 @@ static void batch_send(struct batch *batch, struct zookeeper *zookeeper, zhandle
         batch_op(&ops[i], batch->writes[i], path, acl);
         batch->fenced |= batch->writes[i]->kind == BR_FENCE;
     }
-    zookeeper_pending_add(zookeeper, &batch->pending, batch_abandon);
+    zookeeper_pending_add(zookeeper->session, &batch->pending, batch_abandon);
     uint32_t count = batch->count; /* the batch may be gone before zoo_amulti returns */
     int rc = zoo_amulti(handle, (int) count, ops, batch->results, batch_done, batch);
     free(ops);

@@ -154,7 +154,7 @@ void zookeeper_make_path(struct zookeeper *zookeeper, zhandle_t *handle, const c
     making->done = done;
     making->arg = arg;
     atomic_init(&making->left, left);
-    zookeeper_pending_add(zookeeper, &making->pending, making_abandon);
+    zookeeper_pending_add(zookeeper->session, &making->pending, making_abandon);
     for (char *end = part; left > 0 && making->refused == ZOK; left--) {
         end += 1 + strcspn(end + 1, "/");
         char kept = *end;

@@ -2,14 +2,17 @@
  * single gets, pipelined.  They are issued in parts of which a few are in flight, because a
  * session's pipe from the caller to the library's I/O thread holds 65,536 wake-ups and the library
  * drops the connection when it is full.  Answers come in the order of the questions.
+ *
+ * Parts are spread over the sessions for reading, whose completion threads work at the same time.
  */
 #include "plugin/store_zookeeper.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-#define READ_PART_MAX  1024 /* paths of one part */
-#define READ_PARTS_MAX 4    /* parts in flight, of one call */
+#define READ_PART_MAX  256 /* paths of one part */
+#define READ_PARTS_MAX 16  /* parts in flight, of one call */
+#define READ_LARGE     256 /* paths that are worth sessions of their own */
 
 struct reading {
     struct br_call *call;
@@ -17,14 +20,16 @@ struct reading {
     struct br_value *values;
     uint32_t count;
     uint32_t issued;
-    uint32_t parts; /* in flight */
-    int rc;         /* the first failure ... */
-    uint32_t index; /* ... and whose it was */
+    uint32_t parts;        /* in flight */
+    int rc;                /* the first failure ... */
+    uint32_t index;        /* ... and whose it was */
+    pthread_mutex_t mutex; /* one thread at a time may take memory for rows */
 };
 
 struct part {
     struct zookeeper_pending pending; /* first */
     struct reading *reading;
+    struct zookeeper_session *session; /* that it is issued on */
     uint32_t first;
     uint32_t count;
     uint32_t next;  /* the completion thread's, as are the two below */
@@ -45,11 +50,21 @@ static void part_answered(struct part *part, uint32_t count)
     br_post(part->reading->call->env, part_over, part);
 }
 
-static br_bytes read_copy(struct br_call *call, const char *value, int size)
+static void part_fail(struct part *part, int rc, uint32_t index)
+{
+    if (part->rc != ZOK)
+        return;
+    part->rc = rc;
+    part->index = index;
+}
+
+static br_bytes read_copy(struct reading *reading, const char *value, int size)
 {
     if (size <= 0)
         return (br_bytes){ NULL, 0 };
-    void *copy = br_rows(call, (size_t) size);
+    pthread_mutex_lock(&reading->mutex);
+    void *copy = br_rows(reading->call, (size_t) size);
+    pthread_mutex_unlock(&reading->mutex);
     memcpy(copy, value, (size_t) size);
     return (br_bytes){ copy, (size_t) size };
 }
@@ -65,47 +80,68 @@ static void part_answer(int rc, const char *value, int size, const struct Stat *
     if (rc == ZOK) {
         row->status = BR_OK;
         row->version = stat->version;
-        row->value = read_copy(reading->call, value, size);
-    } else if (rc != ZNONODE && part->rc == ZOK) {
-        part->rc = rc;
-        part->index = index;
+        row->value = read_copy(reading, value, size);
+    } else if (rc != ZNONODE) {
+        part_fail(part, rc, index);
     }
+    part_answered(part, 1);
+}
+
+static void part_synced(int rc, const char *path, const void *data)
+{
+    struct part *part = (struct part *) (uintptr_t) data;
+    (void) path;
+    if (rc != ZOK)
+        part_fail(part, rc, part->first);
     part_answered(part, 1);
 }
 
 static void part_abandon(struct zookeeper_pending *pending)
 {
     struct part *part = (struct part *) (void *) pending;
-    for (uint32_t left = atomic_load(&part->left); left > 0; left--)
-        part_answer(ZCLOSING, NULL, -1, NULL, part);
+    part_fail(part, ZCLOSING, part->first);
+    part_answered(part, atomic_load(&part->left));
+}
+
+/* What could not be issued is counted off last, so that the part is there until then. */
+static void part_send(struct part *part, struct zookeeper_session *session)
+{
+    struct reading *reading = part->reading;
+    const struct zookeeper *zookeeper = reading->call->env->self;
+    uint32_t issued = 0, count = part->count;
+    int rc = session ? ZOK : ZINVALIDSTATE;
+    bool sync = session && session->hosts;
+    part->session = session;
+    part->next = 0;
+    part->rc = part->refused = ZOK;
+    atomic_init(&part->left, count + sync + 1);
+    if (session) {
+        session->parts++;
+        zookeeper_pending_add(session, &part->pending, part_abandon);
+    }
+    if (sync)
+        rc = zoo_async(session->handle, "/", part_synced, part);
+    sync &= rc != ZOK; /* not to come any more */
+    for (; rc == ZOK && issued < count; issued += rc == ZOK) {
+        char *path = zookeeper_path_full(zookeeper, reading->paths[part->first + issued]);
+        rc = zoo_aget(session->handle, path, 0, part_answer, part);
+        free(path);
+    }
+    part->refused = rc;
+    part->refused_index = part->first + issued;
+    part_answered(part, count - issued + sync + 1);
 }
 
 static void part_issue(struct reading *reading)
 {
-    struct br_env *env = reading->call->env;
-    struct zookeeper *zookeeper = env->self;
-    zhandle_t *handle = zookeeper_handle(zookeeper);
-    uint32_t rest = reading->count - reading->issued;
     struct part *part = mem_new(sizeof *part);
+    uint32_t rest = reading->count - reading->issued;
     part->reading = reading;
     part->first = reading->issued;
     part->count = rest < READ_PART_MAX ? rest : READ_PART_MAX;
-    atomic_init(&part->left, part->count);
     reading->issued += part->count;
     reading->parts++;
-    if (handle)
-        zookeeper_pending_add(zookeeper, &part->pending, part_abandon);
-    for (uint32_t i = 0; i < part->count; i++) {
-        char *path = zookeeper_path_full(zookeeper, reading->paths[part->first + i]);
-        int rc = handle ? zoo_aget(handle, path, 0, part_answer, part) : ZINVALIDSTATE;
-        free(path);
-        if (rc != ZOK) {
-            part->refused = rc;
-            part->refused_index = part->first + i;
-            part_answered(part, part->count - i);
-            return;
-        }
-    }
+    part_send(part, zookeeper_read_session(reading->call->env->self));
 }
 
 static void reading_answer(struct reading *reading)
@@ -133,6 +169,7 @@ static void reading_go(struct reading *reading)
     if (reading->parts > 0)
         return;
     reading_answer(reading);
+    pthread_mutex_destroy(&reading->mutex);
     free(reading);
 }
 
@@ -144,11 +181,20 @@ static void reading_fail(struct reading *reading, int rc, uint32_t index)
     reading->index = index;
 }
 
+/* What a reader did not read is for the present session. */
 static void part_over(struct br_env *env, void *arg)
 {
     struct part *part = arg;
     struct reading *reading = part->reading;
-    (void) env;
+    const struct zookeeper *zookeeper = env->self;
+    bool failed = part->rc != ZOK || part->refused != ZOK;
+    bool reader = part->session && part->session->hosts;
+    if (part->session)
+        part->session->parts--;
+    if (failed && reader && reading->rc == ZOK) {
+        part_send(part, zookeeper_handle(zookeeper) ? zookeeper->session : NULL);
+        return;
+    }
     reading_fail(reading, part->rc, part->index);
     reading_fail(reading, part->refused, part->refused_index);
     reading->parts--;
@@ -167,7 +213,10 @@ void zookeeper_read(struct br_env *env, const char *const *paths, uint32_t count
         br_reply_fail(call, BR_UNAVAILABLE, "not connected to %s", zookeeper->hosts);
         return;
     }
+    if (count >= READ_LARGE)
+        zookeeper_readers_want(env);
     struct reading *reading = mem_new(sizeof *reading);
+    pthread_mutex_init(&reading->mutex, NULL);
     reading->call = call;
     reading->paths = paths;
     reading->count = count;
@@ -232,7 +281,7 @@ void zookeeper_list(struct br_env *env, const char *path, struct br_call *call)
     struct listing *listing = mem_new(sizeof *listing + strlen(path) + 1);
     listing->call = call;
     memcpy(listing->path, path, strlen(path) + 1);
-    zookeeper_pending_add(zookeeper, &listing->pending, list_abandon);
+    zookeeper_pending_add(zookeeper->session, &listing->pending, list_abandon);
     char *full = zookeeper_path_full(zookeeper, path);
     int rc = zoo_aget_children(handle, full, 0, list_done, listing);
     free(full);

@@ -41,15 +41,15 @@ static void session_closed(struct br_env *env, void *arg)
     struct zookeeper *zookeeper = env->self;
     struct zookeeper_session *session = arg;
     pthread_mutex_destroy(&session->mutex);
+    free(session->hosts);
     free(session);
     zookeeper->sessions--;
     zookeeper_closed(env);
 }
 
-void zookeeper_pending_add(struct zookeeper *zookeeper, struct zookeeper_pending *pending,
+void zookeeper_pending_add(struct zookeeper_session *session, struct zookeeper_pending *pending,
                            void (*abandon)(struct zookeeper_pending *pending))
 {
-    struct zookeeper_session *session = zookeeper->session;
     pending->session = session;
     pending->abandon = abandon;
     pthread_mutex_lock(&session->mutex);
@@ -88,8 +88,10 @@ static void *session_close_thread(void *arg)
     return NULL;
 }
 
-static void session_close(struct zookeeper_session *session)
+void zookeeper_session_end(struct zookeeper_session *session)
 {
+    if (!session->opened)
+        return; /* session_opened will find that nobody wants it */
     assert(!session->closing);
     session->closing = true;
     if (!session->handle)
@@ -102,10 +104,10 @@ void zookeeper_session_drop(struct br_env *env)
 {
     struct zookeeper *zookeeper = env->self;
     struct zookeeper_session *session = zookeeper->session;
+    zookeeper_readers_drop(env);
     zookeeper->session = NULL;
-    /* While it is being opened session_opened closes it. */
-    if (session && session->handle)
-        session_close(session);
+    if (session)
+        zookeeper_session_end(session);
 }
 
 void zookeeper_session_renew(struct br_env *env, const char *why)
@@ -205,9 +207,14 @@ static void session_down(struct br_env *env, void *arg)
 {
     struct zookeeper_session *session = arg;
     struct zookeeper *zookeeper = env->self;
-    if (session->up && session_is_present(session))
-        br_log(env, BR_WARN, "%s: connection lost, reconnecting", zookeeper->hosts);
+    bool was_up = session->up;
     session->up = false;
+    if (was_up && session_is_present(session)) {
+        br_log(env, BR_WARN, "%s: connection lost, reconnecting", zookeeper->hosts);
+        zookeeper_readers_drop(env);
+    } else if (was_up) {
+        zookeeper_reader_lost(session);
+    }
 }
 
 static void session_expired(struct br_env *env, void *arg)
@@ -216,6 +223,8 @@ static void session_expired(struct br_env *env, void *arg)
     session->up = false;
     if (session_is_present(session))
         zookeeper_session_renew(env, "the session expired");
+    else
+        zookeeper_reader_lost(session);
 }
 
 static void session_retry(struct br_env *env, void *arg)
@@ -231,7 +240,7 @@ static void session_rejected(struct br_env *env, void *arg)
     struct zookeeper_session *session = arg;
     struct zookeeper *zookeeper = env->self;
     session->up = false;
-    if (!session_is_present(session))
+    if (zookeeper_reader_lost(session) || !session_is_present(session))
         return;
     if (zookeeper->starting) {
         zookeeper_refused(env, BR_DENIED, "the server rejects auth");
@@ -313,7 +322,7 @@ static void session_unopened(struct zookeeper_session *session)
     struct zookeeper *zookeeper = env->self;
     int error = session->error;
     zookeeper->session = NULL;
-    session_close(session);
+    zookeeper_session_end(session);
     if (zookeeper->starting) {
         zookeeper_refused(env, BR_UNAVAILABLE, strerror(error));
         return;
@@ -326,39 +335,51 @@ static void session_opened(struct br_env *env, void *arg)
 {
     struct zookeeper_session *session = arg;
     (void) env;
+    session->opened = true;
     session->handle = session->fresh;
     if (!session_is_present(session))
-        session_close(session);
+        zookeeper_reader_opened(session);
     else if (session->handle)
         session_settle(session);
     else
         session_unopened(session);
 }
 
+/* Left alone, the library resolves the servers' names whenever it looks at its socket, which takes
+ * it longer than all the rest; without a delay it still does so when it has to connect again. */
 static void *session_open_thread(void *arg)
 {
     struct zookeeper_session *session = arg;
     const struct zookeeper *zookeeper = session->env->self; /* options: they never change */
     int timeout = (int) (zookeeper->session_timeout / BR_MILLISECOND);
-    session->fresh =
-        zookeeper_init2(zookeeper->hosts, session_event, timeout, NULL, session, 0, session_hush);
+    session->fresh = zookeeper_init2(session->hosts ? session->hosts : zookeeper->hosts,
+                                     session_event, timeout, NULL, session, 0, session_hush);
     session->error = errno;
+    if (session->fresh)
+        zoo_set_servers_resolution_delay(session->fresh, -1);
     br_post(session->env, session_opened, session);
     return NULL;
 }
 
-void zookeeper_session_open(struct br_env *env)
+struct zookeeper_session *zookeeper_session_new(struct br_env *env, const char *hosts)
 {
     struct zookeeper *zookeeper = env->self;
     struct zookeeper_session *session = mem_new(sizeof *session);
     session->env = env;
+    session->hosts = mem_text(hosts);
     pthread_mutex_init(&session->mutex, NULL);
-    zookeeper->session = session;
     zookeeper->sessions++;
     if (!session_spawn(session_open_thread, session)) {
         session->error = EAGAIN;
         br_post(env, session_opened, session);
     }
+    return session;
+}
+
+void zookeeper_session_open(struct br_env *env)
+{
+    struct zookeeper *zookeeper = env->self;
+    zookeeper->session = zookeeper_session_new(env, NULL);
 }
 
 zhandle_t *zookeeper_handle(const struct zookeeper *zookeeper)

@@ -182,16 +182,27 @@ zhandle_t *server_client(void)
 
 /* The library may reset its connection before the server has read the goodbye: until the server
  * says that there is no such session. */
-void server_end_session(struct instance *in)
+static void server_end(zhandle_t *handle)
 {
-    const struct zookeeper *zookeeper = in->plugin.owner.env.self;
-    const clientid_t id = *zoo_client_id(zookeeper->session->handle);
+    const clientid_t id = *zoo_client_id(handle);
     zhandle_t *client;
     bool there;
     do {
         there = client_open(&id, &client);
         zookeeper_close(client);
     } while (there);
+}
+
+void server_end_session(struct instance *in)
+{
+    const struct zookeeper *zookeeper = in->plugin.owner.env.self;
+    server_end(zookeeper->session->handle);
+}
+
+void server_end_reader(struct instance *in, uint32_t reader)
+{
+    const struct zookeeper *zookeeper = in->plugin.owner.env.self;
+    server_end(zookeeper->readers[reader]->handle);
 }
 
 int main(void)
@@ -205,5 +216,6 @@ int main(void)
     conform.patience = 15;
     conform_load(1, load, NULL);
     return test_run("zookeeper", zookeeper_option_case(), zookeeper_limit_case(),
-                    zookeeper_access_case(), zookeeper_lock_case(), zookeeper_fault_case(), NULL);
+                    zookeeper_access_case(), zookeeper_lock_case(), zookeeper_fault_case(),
+                    zookeeper_reader_case(), NULL);
 }

@@ -30,6 +30,7 @@ void server_ask_lost(struct instance *in, const char *fence, struct answer *answ
 
 /* End the session of an instance as its expiry does: by closing it from elsewhere. */
 void server_end_session(struct instance *in);
+void server_end_reader(struct instance *in, uint32_t reader);
 
 /* A bare client; closed by the caller. */
 zhandle_t *server_client(void);
@@ -39,5 +40,6 @@ TCase *zookeeper_limit_case(void);
 TCase *zookeeper_access_case(void);
 TCase *zookeeper_lock_case(void);
 TCase *zookeeper_fault_case(void);
+TCase *zookeeper_reader_case(void);
 
 #endif

@@ -37,6 +37,8 @@ static const struct {
     { { "hosts=a:1", "acl=creator" }, "needs auth" },
     { { "hosts=a:1", "acl=closed" }, "acl" },
     { { "hosts=a:1", "session_timeout=10ms" }, "session_timeout" },
+    { { "hosts=a:1", "read_connections=-1" }, "read_connections" },
+    { { "hosts=a:1", "read_connections=17" }, "read_connections" },
     { { "hosts=a:1", "speed=1" }, "speed" },
 };
 
@@ -63,8 +65,8 @@ static const char *const good_hosts[] = { "hosts=a:1", "hosts=a-b.c:65535,d_e:2"
 
 START_TEST(options_are_taken)
 {
-    struct instance *in =
-        server_instance_made(good_hosts[_i], "auth=u:p:w", "acl=creator", "chroot=/a.b/c", NULL);
+    struct instance *in = server_instance_made(good_hosts[_i], "auth=u:p:w", "acl=creator",
+                                               "chroot=/a.b/c", "read_connections=16", NULL);
     plugin_close(&in->plugin);
     arena_done(&in->arena);
     free(in);
