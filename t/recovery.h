@@ -59,5 +59,6 @@ TCase *recovery_apply_cases(void);
 TCase *recovery_fault_cases(void);
 TCase *recovery_kill_cases(void);
 TCase *recovery_load_cases(void);
+TCase *recovery_repair_cases(void);
 
 #endif

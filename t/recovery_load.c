@@ -114,8 +114,8 @@ START_TEST(load_table_of_roots)
         ck_assert_int_eq(p[1].ballot, 0);
         ck_assert_int_eq(p[1].primary, -1);
         ck_assert_int_eq(p[1].secondary_count + p[1].drop_count, 0);
-        ck_assert_ptr_nonnull(strstr(recovery_logged(), "1 partition records are missing below "
-                                                        "/c/apps, the first is /c/apps/2/1"));
+        ck_assert_ptr_nonnull(strstr(recovery_logged(), "1 partition records below /c/apps, the "
+                                                        "first is /c/apps/2/1, are missing"));
     }
     recovery_free(cluster);
     recovery_close(store);

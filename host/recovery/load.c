@@ -10,8 +10,8 @@
 #include "host/base/mem.h"
 #include "host/recovery/rows.h"
 
-#define LOAD_CHUNK  1000 /* paths read in one call */
-#define LOAD_FLIGHT 8    /* such calls at once */
+#define LOAD_CHUNK    1024      /* paths read in one call */
+#define LOAD_PROGRESS BR_SECOND /* between two lines that say how far it is */
 
 struct load_chunk {
     struct load *load;
@@ -34,12 +34,16 @@ struct load {
     uint32_t next_table; /* the first record not yet asked for */
     int32_t next_index;
     uint32_t flying;
-    uint64_t missing; /* partition records */
-    int32_t missing_first[2];
+    uint64_t records; /* read of those of this step */
+    struct timer *progress;
+    struct repair *repairs; /* unsorted; in the cluster's arena and sorted once all is read */
+    uint32_t repair_count, repair_cap;
+    bool repairs_kept;
     struct load_chunk chunks[LOAD_FLIGHT];
 };
 
-static void load_free(struct load *load)
+/* Nothing comes any more. */
+static void load_quiet(struct load *load)
 {
     for (int i = 0; i < LOAD_FLIGHT; i++) {
         if (load->chunks[i].call)
@@ -47,6 +51,13 @@ static void load_free(struct load *load)
     }
     if (load->call)
         call_forget(load->call);
+    timer_cancel(load->progress);
+}
+
+static void load_free(struct load *load)
+{
+    if (!load->repairs_kept)
+        free(load->repairs);
     if (load->cluster) {
         cluster_done(load->cluster);
         free(load->cluster);
@@ -58,21 +69,22 @@ static void load_free(struct load *load)
 
 void load_cancel(struct load *load)
 {
-    if (load)
-        load_free(load);
+    if (!load)
+        return;
+    load_quiet(load);
+    load_free(load);
 }
 
 static void load_end(struct load *load, const struct fail *fail)
 {
-    load_done *done = load->done;
-    void *arg = load->arg;
     struct cluster *cluster = NULL;
+    load_quiet(load);
     if (!fail) {
         cluster = load->cluster;
         load->cluster = NULL;
     }
+    load->done(load->arg, cluster, fail);
     load_free(load);
-    done(arg, cluster, fail);
 }
 
 BR_PRINTF(3, 4)
@@ -147,25 +159,46 @@ static br_status load_table(struct load *load, uint32_t at, const struct br_valu
     return BR_OK;
 }
 
-/* As newly created; beyond the half of a table that is being split, as the child of a split. */
-static void load_missing(struct load *load, const struct table *table, int32_t index)
+static void load_repair(struct load *load, uint32_t table, int32_t index, enum repair_kind kind)
 {
+    if (load->repair_count == load->repair_cap) {
+        load->repair_cap = load->repair_cap ? 2 * load->repair_cap : LOAD_CHUNK;
+        load->repairs = mem_grow(load->repairs, load->repair_cap * sizeof *load->repairs);
+    }
+    load->repairs[load->repair_count++] =
+        (struct repair){ .table = table, .partition = index, .kind = kind };
+}
+
+/* As newly created; beyond the half of a table that is being split, as the child of a split. */
+static void load_missing(struct load *load, uint32_t at, int32_t index)
+{
+    const struct table *table = &load->cluster->tables[at];
     int32_t created = table->def.init_partition_count > 0 ? table->def.init_partition_count
                                                           : table->def.partition_count;
     bool split = index >= created && index >= table->def.partition_count / 2;
-    table->partitions[index] =
-        (struct partition){ .ballot = split ? BR_BALLOT_INVALID : 0, .primary = -1 };
-    if (load->missing++ == 0) {
-        load->missing_first[0] = table->def.id;
-        load->missing_first[1] = index;
-    }
+    bool dropped = table->def.status == BR_TABLE_DROPPED;
+    table->partitions[index] = (struct partition){ .ballot = split ? BR_BALLOT_INVALID : 0,
+                                                   .primary = -1,
+                                                   .flags = dropped ? PARTITION_DROPPED : 0 };
+    load_repair(load, at, index, split ? REPAIR_SPLIT : REPAIR_CREATE);
 }
 
-static br_status load_partition(struct load *load, const struct table *table, int32_t index,
+/* A drop and a recall write the table's record first, then the partitions'. */
+static void load_compare_flag(struct load *load, uint32_t at, int32_t index)
+{
+    const struct table *table = &load->cluster->tables[at];
+    bool dropped = (table->partitions[index].flags & PARTITION_DROPPED) != 0;
+    if (dropped == (table->def.status == BR_TABLE_DROPPED))
+        return;
+    load_repair(load, at, index, dropped ? REPAIR_RECALL : REPAIR_DROP);
+}
+
+static br_status load_partition(struct load *load, uint32_t at, int32_t index,
                                 const struct br_value *value, struct fail *fail)
 {
+    const struct table *table = &load->cluster->tables[at];
     if (value->status != BR_OK) {
-        load_missing(load, table, index);
+        load_missing(load, at, index);
         return BR_OK;
     }
     int32_t id = table->def.id;
@@ -175,7 +208,10 @@ static br_status load_partition(struct load *load, const struct table *table, in
     if (status == BR_OK && (pid[0] != id || pid[1] != index))
         status = fail_set(fail, BR_CORRUPT, "invalid partition config: the record says pid %d.%d",
                           pid[0], pid[1]);
-    return status == BR_OK ? BR_OK : load_fail_at(load, id, index, fail);
+    if (status != BR_OK)
+        return load_fail_at(load, id, index, fail);
+    load_compare_flag(load, at, index);
+    return BR_OK;
 }
 
 static void load_pump(struct load *load);
@@ -203,7 +239,7 @@ static void load_chunk_read(void *arg, struct call_answer *answer)
         else if (chunk->index < 0)
             status = load_table(load, at++, value, &fail);
         else
-            status = load_partition(load, &cluster->tables[at], index++, value, &fail);
+            status = load_partition(load, at, index++, value, &fail);
         if (status != BR_OK) {
             load_end(load, &fail);
             return;
@@ -213,6 +249,7 @@ static void load_chunk_read(void *arg, struct call_answer *answer)
             index = 0;
         }
     }
+    load->records += chunk->count;
     load_pump(load);
 }
 
@@ -239,7 +276,8 @@ static void load_chunk_start(struct load *load, struct load_chunk *chunk)
     }
     buf_done(&path);
     load->flying++;
-    chunk->call = store_read(load->store, paths, chunk->count, &memory, 0, load_chunk_read, chunk);
+    chunk->call = store_read(load->store, paths, chunk->count, &memory,
+                             LOAD_FLIGHT * load->store->deadline, load_chunk_read, chunk);
 }
 
 /* All tables are known: room for their partitions; false: more than anybody has. */
@@ -257,18 +295,73 @@ static bool load_make_partitions(struct load *load)
     return true;
 }
 
-static void load_finish(struct load *load)
+static int load_compare_repairs(const void *a, const void *b)
 {
-    if (load->missing) {
+    const struct repair *x = a;
+    const struct repair *y = b;
+    if (x->table != y->table)
+        return x->table < y->table ? -1 : 1;
+    return (x->partition > y->partition) - (x->partition < y->partition);
+}
+
+/* One line for each kind of them. */
+static void load_tell_repairs(const struct load *load)
+{
+    static const char *const words[] = {
+        [REPAIR_CREATE] = "are missing: they count as newly created",
+        [REPAIR_RECALL] = "are flagged as dropped though their tables are not: a recall broke off",
+        [REPAIR_DROP] = "are not flagged as dropped though their tables are: a drop broke off",
+        [REPAIR_SPLIT] =
+            "are missing: they count as children of a split that has not come that far",
+    };
+    for (enum repair_kind kind = REPAIR_CREATE; kind <= REPAIR_SPLIT; kind++) {
         struct buf path = { 0 };
-        load_path(load, &path, load->missing_first[0], load->missing_first[1]);
-        log_put(load->loop->log, BR_WARN, "load",
-                "%llu partition records are missing below %s, the first is %s: they count as "
-                "newly created",
-                (unsigned long long) load->missing, load->apps.data, path.data);
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < load->repair_count; i++) {
+            const struct repair *repair = &load->repairs[i];
+            if (repair->kind == kind && count++ == 0)
+                load_path(load, &path, load->cluster->tables[repair->table].def.id,
+                          repair->partition);
+        }
+        if (count)
+            log_put(load->loop->log, BR_WARN, "load",
+                    "%llu partition records below %s, the first is %s, %s",
+                    (unsigned long long) count, load->apps.data, path.data, words[kind]);
         buf_done(&path);
     }
+}
+
+static void load_finish(struct load *load)
+{
+    if (load->repair_count) {
+        size_t size = load->repair_count * sizeof *load->repairs;
+        struct repair *kept = arena_alloc(&load->cluster->arena, size);
+        qsort(load->repairs, load->repair_count, sizeof *load->repairs, load_compare_repairs);
+        memcpy(kept, load->repairs, size);
+        free(load->repairs);
+        load->repairs = kept;
+        load->repairs_kept = true;
+        load_tell_repairs(load);
+    }
     load_end(load, NULL);
+}
+
+const struct repair *load_repairs(const struct load *load, uint32_t *ret_count)
+{
+    *ret_count = load->repair_count;
+    return load->repairs;
+}
+
+static void load_tell_progress(void *arg)
+{
+    struct load *load = arg;
+    uint64_t count = load->cluster->table_count;
+    if (load->tables_read)
+        count = cluster_partition_count(load->cluster);
+    log_put(load->loop->log, BR_INFO, "load", "loading: %llu of %llu %s",
+            (unsigned long long) load->records, (unsigned long long) count,
+            load->tables_read ? "partitions" : "tables");
+    load->progress = loop_after(load->loop, LOAD_PROGRESS, load_tell_progress, load);
 }
 
 static void load_pump(struct load *load)
@@ -287,6 +380,7 @@ static void load_pump(struct load *load)
         }
         load->tables_read = true;
         load->next_table = 0;
+        load->records = 0;
         if (!load_make_partitions(load)) {
             load_fail(load, BR_TOOBIG, "%s: its tables have %llu partitions together, more than %d",
                       load->apps.data, (unsigned long long) cluster_partition_count(cluster),
@@ -399,6 +493,7 @@ struct load *load_start(struct loop *loop, struct plugin *store, const char *roo
     load->cluster = mem_new(sizeof *load->cluster);
     cluster_init(load->cluster);
     layout_apps_path(&load->apps, root);
+    load->progress = loop_after(loop, LOAD_PROGRESS, load_tell_progress, load);
 
     struct arena memory;
     arena_init(&memory, 0);
