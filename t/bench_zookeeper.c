@@ -3,6 +3,7 @@
  */
 #include "t/bench_zookeeper.h"
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ struct bench_client *bench_connect(const char *hosts)
     client->handle = zookeeper_init(hosts, bench_event, 30000, NULL, client, 0);
     if (!client->handle)
         bench_fail("connect", ZSYSTEMERROR);
+    zoo_set_servers_resolution_delay(client->handle, -1); /* as the plugin does */
     sem_wait(&client->up);
     return client;
 }
@@ -139,6 +141,56 @@ void bench_singles(struct bench_client *client, const struct br_write *writes, u
             bench_fail("create", rc);
     }
     take(client, BENCH_SINGLES_MAX);
+}
+
+/* -- Reads ------------------------------------------------------------------------------------ */
+
+struct reader {
+    pthread_t thread;
+    struct bench_client *client;
+    const char *const *paths;
+    uint32_t count;
+};
+
+static void read_done(int rc, const char *value, int size, const struct Stat *stat,
+                      const void *data)
+{
+    struct bench_client *client = (struct bench_client *) (uintptr_t) data;
+    (void) value, (void) size, (void) stat;
+    if (rc != ZOK)
+        bench_fail("get", rc);
+    sem_post(&client->room);
+}
+
+static void *reader_run(void *arg)
+{
+    struct reader *reader = arg;
+    give(reader->client, BENCH_SINGLES_MAX);
+    for (uint32_t i = 0; i < reader->count; i++) {
+        take(reader->client, 1);
+        int rc = zoo_aget(reader->client->handle, reader->paths[i], 0, read_done, reader->client);
+        if (rc != ZOK)
+            bench_fail("get", rc);
+    }
+    take(reader->client, BENCH_SINGLES_MAX);
+    return NULL;
+}
+
+void bench_reads(struct bench_client *const *clients, uint32_t client_count,
+                 const char *const *paths, uint32_t count)
+{
+    struct reader *readers = mem_array(client_count, sizeof *readers);
+    for (uint32_t i = 0; i < client_count; i++) {
+        uint32_t first = (uint32_t) ((uint64_t) count * i / client_count);
+        uint32_t next = (uint32_t) ((uint64_t) count * (i + 1) / client_count);
+        readers[i] =
+            (struct reader){ .client = clients[i], .paths = paths + first, .count = next - first };
+        if (pthread_create(&readers[i].thread, NULL, reader_run, &readers[i]) != 0)
+            bench_fail("thread", ZSYSTEMERROR);
+    }
+    for (uint32_t i = 0; i < client_count; i++)
+        pthread_join(readers[i].thread, NULL);
+    free(readers);
 }
 
 void bench_delete(struct bench_client *client, const struct br_write *writes, uint32_t count)

@@ -1,5 +1,5 @@
-/* bench_zookeeper -- writing records to ZooKeeper with nothing between: what the benchmark of apply
- * is measured against.
+/* bench_zookeeper -- writing and reading records of ZooKeeper with nothing between: what the
+ * benchmarks of apply and of loading are measured against.
  */
 #ifndef T_BENCH_ZOOKEEPER_H
 #define T_BENCH_ZOOKEEPER_H
@@ -22,6 +22,10 @@ void bench_batches(struct bench_client *client, const struct br_write *writes, u
 
 /* One create each, pipelined. */
 void bench_singles(struct bench_client *client, const struct br_write *writes, uint32_t count);
+
+/* One get each, pipelined, an equal part on each of the clients, issued by a thread of its own. */
+void bench_reads(struct bench_client *const *clients, uint32_t client_count,
+                 const char *const *paths, uint32_t count);
 
 /* The paths, children first: the last one first. */
 void bench_delete(struct bench_client *client, const struct br_write *writes, uint32_t count);
