@@ -14,7 +14,7 @@
 #include "host/plugins/plugin.h"
 
 #define SYNTHETIC_REPLICAS 3
-#define SYNTHETIC_PORT     34801
+#define SYNTHETIC_PORT     14801 /* below the ports of outgoing connections */
 
 struct synthetic {
     uint32_t nodes;      /* SYNTHETIC_REPLICAS to BR_NODES_MAX */
