@@ -52,7 +52,7 @@ static void change_answer(struct change *change)
         return;
     arena_init(&arena, 1024);
     wire_init(&wire_configuration_update_response, &response);
-    partition_to_wire(&change->meta->state, change->pid, &arena, &response.config);
+    partition_to_wire(&change->meta->state, change->pid, change->peer, &arena, &response.config);
     wire_encode(&wire_configuration_update_response, &response, change->peer, &body);
     meta_reply(change->meta, change->incoming, "ERR_OK", buf_bytes(&body));
     change->incoming = NULL;
@@ -131,6 +131,7 @@ static void change_written(void *arg, br_status status, const char *why)
     change_free(change);
     int32_t table = state_table(&meta->state, pid.app_id);
     meta->state.tables[table].writing--;
+    meta->state.writing--;
     guardian_touch(meta, pid);
     ddl_settled(meta, table);
 }
@@ -171,6 +172,7 @@ void change_start(struct meta *meta, struct gpid pid, int32_t type, int32_t node
     change->peer = peer;
     cure->change = change;
     meta->state.tables[state_table(&meta->state, pid.app_id)].writing++;
+    meta->state.writing++;
     change_write(change);
 }
 
@@ -202,6 +204,7 @@ void change_forget_all(struct meta *meta)
             change_free(cure->change);
             cure->change = NULL;
             state->tables[t].writing--;
+            state->writing--;
         }
     }
 }

@@ -106,13 +106,13 @@ static void guardian_propose(struct meta *meta, struct gpid pid, const struct ac
     arena_init(&arena, 2048);
     wire_init(&wire_configuration_update_request, &request);
     info_from_table(&table->def, &request.info);
-    partition_to_wire(state, pid, &arena, &request.config);
+    enum wire_peer peer = state->nodes[action->target].named ? WIRE_PEER_26 : WIRE_PEER_25;
+    partition_to_wire(state, pid, peer, &arena, &request.config);
     request.type = action->type;
     request.node = node->address;
     WIRE_SET(&request, 7);
     name_to_wire(&arena, node->name, &request.hp_node);
-    wire_encode(&wire_configuration_update_request, &request,
-                state->nodes[action->target].named ? WIRE_PEER_26 : WIRE_PEER_25, &body);
+    wire_encode(&wire_configuration_update_request, &request, peer, &body);
     rdsn_client_call(
         meta->client, target->address ? target->address_text : target->name,
         &(struct rdsn_request){

@@ -77,6 +77,7 @@ struct meta {
     struct ddl *ddl;           /* NULL: not serving */
     int32_t level;             /* LEVEL_*, as set; meta_level_now is what counts */
     int32_t level_told;        /* the last one that counted */
+    bool too_few;              /* servers are alive, as of the last tick or change */
     struct timer *tick;
     br_time scanned;    /* the last look at all partitions */
     int32_t highest_id; /* of a table, seen anywhere */

@@ -113,7 +113,7 @@ static void ddd_fill(struct route *route, const struct cure *cure,
 {
     const struct state *state = &route->meta->state;
     wire_init(&wire_ddd_partition_info, info);
-    partition_to_wire(state, cure->pid, &route->arena, &info->config);
+    partition_to_wire(state, cure->pid, route_peer(route), &route->arena, &info->config);
     info->reason = cure->reason;
     struct msg_ddd_node_info *nodes = arena_alloc(&route->arena, cure->drop_count * sizeof *nodes);
     for (uint32_t i = 0; i < cure->drop_count; i++) {

@@ -12,40 +12,65 @@ void name_to_wire(struct arena *arena, const char *name, struct host_port *ret)
         *ret = (struct host_port){ .host = "" };
 }
 
-static void nodes_to_wire(const struct state *state, const int32_t *nodes, uint32_t count,
-                          struct arena *arena, struct wire_list *addresses, struct wire_list *names)
+static void addresses_to_wire(const struct state *state, const int32_t *nodes, uint32_t count,
+                              struct arena *arena, struct wire_list *ret)
 {
     uint64_t *address = arena_alloc(arena, count * sizeof *address);
-    struct host_port *name = arena_alloc(arena, count * sizeof *name);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         address[i] = state->cluster.nodes[nodes[i]].address;
-        name_to_wire(arena, state->cluster.nodes[nodes[i]].name, &name[i]);
-    }
-    *addresses = (struct wire_list){ .items = address, .count = count };
-    *names = (struct wire_list){ .items = name, .count = count };
+    *ret = (struct wire_list){ .items = address, .count = count };
 }
 
-void partition_to_wire(const struct state *state, struct gpid pid, struct arena *arena,
-                       struct msg_partition_configuration *ret_config)
+static void names_to_wire(const struct state *state, const int32_t *nodes, uint32_t count,
+                          struct arena *arena, struct wire_list *ret)
 {
-    const struct partition *partition = state_partition(state, pid);
+    struct host_port *name = arena_alloc(arena, count * sizeof *name);
+    for (uint32_t i = 0; i < count; i++)
+        name_to_wire(arena, state->cluster.nodes[nodes[i]].name, &name[i]);
+    *ret = (struct wire_list){ .items = name, .count = count };
+}
+
+static void named_to_wire(const struct state *state, const struct partition *partition,
+                          struct arena *arena, struct msg_partition_configuration *config)
+{
+    WIRE_SET(config, 9);
+    WIRE_SET(config, 10);
+    WIRE_SET(config, 11);
+    if (partition->primary >= 0)
+        name_to_wire(arena, state->cluster.nodes[partition->primary].name, &config->hp_primary);
+    names_to_wire(state, partition->members, partition->secondary_count, arena,
+                  &config->hp_secondaries);
+    names_to_wire(state, partition_drops(partition), partition->drop_count, arena,
+                  &config->hp_last_drops);
+}
+
+void partition_in_to_wire(const struct state *state, const struct table *table, int32_t index,
+                          enum wire_peer peer, struct arena *arena,
+                          struct msg_partition_configuration *ret_config)
+{
+    const struct partition *partition = &table->partitions[index];
     wire_init(&wire_partition_configuration, ret_config);
-    ret_config->pid = pid;
+    ret_config->pid = (struct gpid){ .app_id = table->def.id, .partition = index };
     ret_config->ballot = partition->ballot;
-    ret_config->max_replica_count = state_replica_count(state, pid);
+    ret_config->max_replica_count =
+        partition->replica_count ? partition->replica_count : table->def.replica_count;
     ret_config->partition_flags = (int32_t) (partition->flags & PARTITION_DROPPED);
     ret_config->last_committed_decree = partition->committed;
-    WIRE_SET(ret_config, 9);
-    WIRE_SET(ret_config, 10);
-    WIRE_SET(ret_config, 11);
-    if (partition->primary >= 0) {
+    if (partition->primary >= 0)
         ret_config->primary = state->cluster.nodes[partition->primary].address;
-        name_to_wire(arena, state->cluster.nodes[partition->primary].name, &ret_config->hp_primary);
-    }
-    nodes_to_wire(state, partition->members, partition->secondary_count, arena,
-                  &ret_config->secondaries, &ret_config->hp_secondaries);
-    nodes_to_wire(state, partition_drops(partition), partition->drop_count, arena,
-                  &ret_config->last_drops, &ret_config->hp_last_drops);
+    addresses_to_wire(state, partition->members, partition->secondary_count, arena,
+                      &ret_config->secondaries);
+    addresses_to_wire(state, partition_drops(partition), partition->drop_count, arena,
+                      &ret_config->last_drops);
+    if (peer == WIRE_PEER_26)
+        named_to_wire(state, partition, arena, ret_config);
+}
+
+void partition_to_wire(const struct state *state, struct gpid pid, enum wire_peer peer,
+                       struct arena *arena, struct msg_partition_configuration *ret_config)
+{
+    partition_in_to_wire(state, cluster_table(&state->cluster, pid.app_id), pid.partition, peer,
+                         arena, ret_config);
 }
 
 int32_t node_from_wire(struct state *state, const struct host_port *name, uint64_t address)

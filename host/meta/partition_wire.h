@@ -7,9 +7,15 @@
 #include "host/meta/state.h"
 #include "host/rdsn/message.h"
 
-/* The record as a message, addresses and names (2.6) both; what it points to is in the arena. */
-void partition_to_wire(const struct state *state, struct gpid pid, struct arena *arena,
-                       struct msg_partition_configuration *ret_config);
+/* The record as a message for this kind of peer (names for 2.6 only); what it points to is in the
+ * arena. */
+void partition_to_wire(const struct state *state, struct gpid pid, enum wire_peer peer,
+                       struct arena *arena, struct msg_partition_configuration *ret_config);
+
+/* The same where the table has been looked up already. */
+void partition_in_to_wire(const struct state *state, const struct table *table, int32_t index,
+                          enum wire_peer peer, struct arena *arena,
+                          struct msg_partition_configuration *ret_config);
 
 /* A node, as a message gives it: by its name where there is one (2.6), else by its address.
  * Returns its index, adding it to the state; -1: none, or too many nodes. */

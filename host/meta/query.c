@@ -216,9 +216,10 @@ static void query_fill_partitions(struct route *route, const struct table *table
         arena_alloc(&route->arena, (count ? count : most) * sizeof *configs);
     uint32_t filled = 0;
     for (uint32_t i = 0; i < (count ? count : most); i++) {
-        struct gpid pid = { table->def.id, count ? wanted[i] : (int32_t) i };
-        if (pid.partition >= 0 && (uint32_t) pid.partition < most)
-            partition_to_wire(&route->meta->state, pid, &route->arena, &configs[filled++]);
+        int32_t index = count ? wanted[i] : (int32_t) i;
+        if (index >= 0 && (uint32_t) index < most)
+            partition_in_to_wire(&route->meta->state, table, index, route_peer(route),
+                                 &route->arena, &configs[filled++]);
     }
     *ret_list = (struct wire_list){ .items = configs, .count = filled };
 }

@@ -33,13 +33,12 @@ static bool meta_too_few(const struct meta *meta)
 
 int32_t meta_level_now(const struct meta *meta)
 {
-    if (meta->level > LEVEL_FREEZED && meta_too_few(meta))
-        return LEVEL_FREEZED;
-    return meta->level;
+    return meta->too_few && meta->level > LEVEL_FREEZED ? LEVEL_FREEZED : meta->level;
 }
 
 void meta_level_changed(struct meta *meta)
 {
+    meta->too_few = meta_too_few(meta);
     int32_t level = meta_level_now(meta);
     if (!meta->guardian || level == meta->level_told)
         return;

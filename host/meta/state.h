@@ -114,6 +114,7 @@ struct state {
     struct state_table *tables; /* parallel to cluster.tables */
     struct state_node *nodes;   /* parallel to cluster.nodes */
     uint32_t table_cap, node_cap;
+    uint32_t writing;        /* partition changes of all tables */
     uint64_t unhealthy_hint; /* changes with every change: what was derived from before is stale */
     void *spare[STATE_MEMBERS_MAX / 2 + 1]; /* member lists to use again, by size / 8 */
 };

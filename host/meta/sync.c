@@ -22,6 +22,8 @@ struct sync {
     enum wire_peer peer;
     int32_t node; /* -1: too many, or nameless */
     uint32_t unknown, strays;
+    uint32_t others;           /* replicas that are no members, or of primaries that may sleep */
+    const struct table *table; /* the last one looked up */
     struct gpid first_unknown, first_stray;
 };
 
@@ -48,20 +50,30 @@ static bool sync_split_child(const struct table *table, const struct msg_replica
            && (replica->status == BR_ROLE_ERROR || replica->status == BR_ROLE_SPLIT);
 }
 
+/* Rows of one table mostly come together. */
+static const struct table *sync_table(struct sync *sync, int32_t id)
+{
+    if (!sync->table || sync->table->def.id != id)
+        sync->table = cluster_table(&sync->route->meta->state.cluster, id);
+    return sync->table;
+}
+
 static void sync_look_at(struct sync *sync, const struct msg_replica_info *replica)
 {
     const struct state *state = &sync->route->meta->state;
-    const struct table *table = cluster_table(&state->cluster, replica->pid.app_id);
-    const struct partition *partition = state_partition(state, replica->pid);
+    const struct table *table = sync_table(sync, replica->pid.app_id);
+    int32_t index = replica->pid.partition;
     bool serves = replica->status == BR_ROLE_PRIMARY || replica->status == BR_ROLE_SECONDARY;
-    if (!partition) {
+    if (!table || index < 0 || index >= table->def.partition_count) {
         if (!sync_split_child(table, replica) && sync->unknown++ == 0)
             sync->first_unknown = replica->pid;
-    } else if (serves && !partition_has(partition, sync->node)
-               && partition->ballot <= replica->ballot) {
-        if (sync->strays++ == 0)
-            sync->first_stray = replica->pid;
+        return;
     }
+    const struct partition *partition = &table->partitions[index];
+    bool member = partition_has(partition, sync->node);
+    if (serves && !member && partition->ballot <= replica->ballot && sync->strays++ == 0)
+        sync->first_stray = replica->pid;
+    sync->others += !member || state->tables[table - state->cluster.tables].cures[index];
 }
 
 /* Said when it changes, not with every sync (C6). */
@@ -139,7 +151,7 @@ static bool sync_busy(const struct sync *sync)
     const struct state *state = &sync->route->meta->state;
     uint32_t at = 0;
     uint64_t key;
-    while (set64_next(&state->nodes[sync->node].partitions, &at, &key)) {
+    while (state->writing && set64_next(&state->nodes[sync->node].partitions, &at, &key)) {
         const struct cure *cure = state_cure(state, state_gpid(key));
         if (cure && cure->change && change_touches(cure->change, sync->node))
             return true;
@@ -147,7 +159,7 @@ static bool sync_busy(const struct sync *sync)
     return false;
 }
 
-static struct wire_list sync_partitions(const struct sync *sync)
+static struct wire_list sync_partitions(struct sync *sync)
 {
     const struct state *state = &sync->route->meta->state;
     struct arena *arena = &sync->route->arena;
@@ -159,9 +171,10 @@ static struct wire_list sync_partitions(const struct sync *sync)
     while (set64_next(&state->nodes[sync->node].partitions, &at, &key)) {
         struct msg_configuration_update_request *entry = &list[filled++];
         struct gpid pid = state_gpid(key);
+        const struct table *table = sync_table(sync, pid.app_id);
         wire_init(&wire_configuration_update_request, entry);
-        info_from_table(&cluster_table(&state->cluster, pid.app_id)->def, &entry->info);
-        partition_to_wire(state, pid, arena, &entry->config);
+        info_from_table(&table->def, &entry->info);
+        partition_in_to_wire(state, table, pid.partition, sync->peer, arena, &entry->config);
         entry->host_node = sync->request.node;
     }
     return (struct wire_list){ .items = list, .count = filled };
@@ -194,7 +207,7 @@ void sync_request(struct route *route)
         return;
     } else {
         const struct msg_replica_info *replicas = sync.request.stored_replicas.items;
-        for (uint32_t i = 0; i < sync.request.stored_replicas.count; i++)
+        for (uint32_t i = 0; sync.others && i < sync.request.stored_replicas.count; i++)
             sync_collect(&sync, &replicas[i]);
         sync_answer(&sync, "ERR_OK", sync_partitions(&sync));
     }

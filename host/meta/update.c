@@ -30,7 +30,8 @@ static void update_answer(struct update *update, const char *error)
     wire_init(&wire_configuration_update_response, &response);
     response.err = error;
     if (state_partition(&meta->state, update->pid))
-        partition_to_wire(&meta->state, update->pid, &update->route->arena, &response.config);
+        partition_to_wire(&meta->state, update->pid, update->peer, &update->route->arena,
+                          &response.config);
     else
         response.config.pid = update->pid;
     wire_encode(&wire_configuration_update_response, &response, update->peer, &body);
