@@ -62,14 +62,12 @@ static void change_answer(struct change *change)
 
 /* Who left the group stands in the drop list from now on, who joined it does not
  * (src/meta/partition_guardian.cpp: reconfig). */
-static void change_track(struct change *change, const struct partition *old, const int32_t *was,
-                         int count)
+static void change_track(struct change *change, const int32_t *was, int count)
 {
     struct state *state = &change->meta->state;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     int64_t now_ms = (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    (void) old;
     for (int i = 0; i < count; i++) {
         if (was[i] >= 0 && !partition_has(&change->next, was[i]))
             drops_record(state, change->pid, was[i], now_ms);
@@ -96,7 +94,7 @@ static void change_apply(struct change *change)
              change->node >= 0 ? state->cluster.nodes[change->node].name : "nobody",
              (long long) change->next.ballot);
     state_set_partition(state, change->pid, &change->next);
-    change_track(change, old, was, count);
+    change_track(change, was, count);
     guardian_decided(meta, change->pid, change->type, change->node);
     struct cure *cure = state_cure_make(state, change->pid);
     if (change->incoming || change->next.primary < 0)

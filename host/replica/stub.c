@@ -7,8 +7,7 @@
 #include "host/base/mem.h"
 #include "host/base/number.h"
 
-#define STUB_TIMEOUT   (5 * BR_SECOND)
-#define STUB_CALLS_MAX 4096 /* calls that rest for the next use */
+#define STUB_TIMEOUT (5 * BR_SECOND)
 
 const struct stub_options stub_defaults = {
     .beacon_interval = 3 * BR_SECOND,
