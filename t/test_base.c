@@ -9,6 +9,7 @@
 #include "host/base/intern.h"
 #include "host/base/mem.h"
 #include "host/base/number.h"
+#include "host/base/set64.h"
 #include "t/test.h"
 
 /* -- mem -------------------------------------------------------------------------------------- */
@@ -363,6 +364,72 @@ START_TEST(fail_sentences)
 }
 END_TEST
 
+/* -- set64 ------------------------------------------------------------------------------------ */
+
+START_TEST(set64_is_empty)
+{
+    struct set64 set = { 0 };
+    uint32_t at = 0;
+    uint64_t key;
+    ck_assert(!set64_has(&set, 0));
+    ck_assert(!set64_remove(&set, 0));
+    ck_assert(!set64_next(&set, &at, &key));
+    set64_done(&set);
+    ck_assert(set64_add(&set, 0)); /* after done, too */
+    ck_assert(set64_has(&set, 0) && !set64_has(&set, 1));
+    set64_done(&set);
+}
+END_TEST
+
+/* Against a plain array: keys that lie side by side, as partitions do, and keys far apart. */
+START_TEST(set64_same_as_an_array)
+{
+    enum { KEYS = 500, STEPS = 40000 };
+    static bool there[KEYS];
+    struct set64 set = { 0 };
+    uint64_t seed = 12345;
+    uint32_t count = 0;
+    for (int step = 0; step < STEPS; step++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint32_t i = (uint32_t) (seed >> 33) % KEYS;
+        uint64_t key = _i ? (uint64_t) i << 32 | (i & 3) : i;
+        /* it fills in the first half and empties in the second */
+        bool add = (seed >> 20 & 7) < (step < STEPS / 2 ? 6u : 2u);
+        bool changed = add ? set64_add(&set, key) : set64_remove(&set, key);
+        ck_assert_int_eq(changed, add != there[i]);
+        there[i] = add;
+        count = changed ? (add ? count + 1 : count - 1) : count;
+        ck_assert_uint_eq(set.count, count);
+        ck_assert_int_eq(set64_has(&set, key), add);
+    }
+    uint32_t at = 0;
+    uint32_t walked = 0;
+    for (uint64_t key; set64_next(&set, &at, &key); walked++)
+        ck_assert(there[_i ? key >> 32 : key]);
+    ck_assert_uint_eq(walked, count);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        uint64_t key = _i ? (uint64_t) i << 32 | (i & 3) : i;
+        ck_assert_int_eq(set64_has(&set, key), there[i]);
+        ck_assert_int_eq(set64_remove(&set, key), there[i]);
+        there[i] = false;
+    }
+    ck_assert_uint_eq(set.count, 0);
+    set64_done(&set);
+}
+END_TEST
+
+START_TEST(set64_half_full_at_most)
+{
+    struct set64 set = { 0 };
+    for (uint64_t i = 0; i < 10000; i++) {
+        set64_add(&set, UINT64_MAX - 1 - i);
+        ck_assert_uint_le(2 * (uint64_t) set.count, (uint64_t) set.mask + 3);
+    }
+    ck_assert_uint_eq(set.count, 10000);
+    set64_done(&set);
+}
+END_TEST
+
 int main(void)
 {
     TCase *mem = tcase_create("mem");
@@ -373,6 +440,9 @@ int main(void)
     tcase_add_test(mem, arena_adopts);
     tcase_add_test(mem, intern_same);
     tcase_add_test(mem, intern_probes_max);
+    tcase_add_test(mem, set64_is_empty);
+    tcase_add_loop_test(mem, set64_same_as_an_array, 0, 2);
+    tcase_add_test(mem, set64_half_full_at_most);
     TCase *text = tcase_create("text");
     tcase_add_test(text, buf_grows);
     tcase_add_test(text, buf_numbers);
