@@ -108,10 +108,11 @@ uint32_t writer_room(const struct write_group *group, size_t size)
     return (uint32_t) room;
 }
 
-static bool group_creates(const struct write_group *group)
+/* Would the store refuse it the second time? */
+static bool group_once(const struct write_group *group)
 {
     for (uint32_t i = 0; i < group->count; i++) {
-        if (group->writes[i].kind == BR_CREATE)
+        if (group->writes[i].kind == BR_CREATE || group->writes[i].kind == BR_DELETE)
             return true;
     }
     return false;
@@ -234,7 +235,24 @@ static void writer_wait(struct writer *writer, const char *why)
 
 /* -- Reading back ----------------------------------------------------------------------------- */
 
-/* A CREATE that may have happened: where its path is there now, it becomes a PUT. */
+/* Of what may have happened: where the path of a CREATE is there now, it becomes a PUT; a DELETE of
+ * what is gone is done.  A read that failed changes nothing. */
+static void group_settle(struct write_group *group, const struct call_answer *answer)
+{
+    struct rows rows = rows_of(answer);
+    const struct br_value *value;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->count && (value = rows_value(&rows)); i++) {
+        struct br_write *write = &group->writes[i];
+        if (write->kind == BR_CREATE && value->status == BR_OK)
+            write->kind = BR_PUT;
+        if (write->kind != BR_DELETE || value->status != BR_NOTFOUND)
+            group->writes[kept++] = *write;
+    }
+    group->count = kept;
+    group->doubt = false;
+}
+
 static void writer_looked(void *arg, struct call_answer *answer)
 {
     struct commit *commit = arg;
@@ -242,17 +260,9 @@ static void writer_looked(void *arg, struct call_answer *answer)
     struct write_group *group = TAILQ_FIRST(&commit->groups);
     commit->call = NULL;
     writer->flying--;
-    struct rows rows = rows_of(answer);
-    bool whole = answer->status == BR_OK;
-    for (uint32_t i = 0; whole && i < group->count; i++) {
-        const struct br_value *value = rows_value(&rows);
-        if (!value)
-            whole = false;
-        else if (group->writes[i].kind == BR_CREATE && value->status == BR_OK)
-            group->writes[i].kind = BR_PUT;
-    }
+    bool whole = answer->status == BR_OK && rows_count(answer, BR_ROW_VALUE) >= group->count;
     if (whole)
-        group->doubt = false;
+        group_settle(group, answer);
     TAILQ_REMOVE(&commit->groups, group, link);
     TAILQ_INSERT_HEAD(&writer->queue, group, link);
     if (!whole)
@@ -281,7 +291,7 @@ static void commit_put_back(struct commit *commit, bool doubt, bool alone)
     struct write_group *group;
     while ((group = TAILQ_LAST(&commit->groups, group_list))) {
         TAILQ_REMOVE(&commit->groups, group, link);
-        group->doubt |= doubt && group_creates(group); /* a PUT of the same value may be repeated */
+        group->doubt |= doubt && group_once(group); /* a PUT of the same value may be repeated */
         group->alone |= alone;
         TAILQ_INSERT_HEAD(&commit->writer->queue, group, link);
     }
