@@ -36,7 +36,9 @@ static struct detector_node *beacon_seen(struct meta *meta, const struct msg_bea
                  DETECTOR_NODES_MAX);
         return NULL;
     }
-    node->named = WIRE_HAS(beacon, 5);
+    bool named = WIRE_HAS(beacon, 5);
+    fresh |= node->named != named; /* another version came up in its place */
+    node->named = named;
     if (fresh)
         meta_node_alive(meta, node);
     return node;

@@ -72,32 +72,46 @@ static struct detector_node *detector_have(struct detector *detector, const char
     return node;
 }
 
+/* It was silent until now: too long for one whom we acknowledge? */
+static void detector_silence(struct detector_node *node, br_time now)
+{
+    if (node->acked_since == 0 || now - node->last <= DETECTOR_GAP)
+        return;
+    node->gaps++;
+    node->acked_since = 0;
+}
+
 struct detector_node *detector_presume(struct detector *detector, const char *name,
                                        uint64_t address, br_time now)
 {
     struct detector_node *node = detector_have(detector, name, address);
     if (!node || detector_alive(detector, node, now))
         return node;
+    detector_silence(node, now);
     node->last = now;
     node->alive = true;
     node->presumed = true;
     return node;
 }
 
-/* Its process started again: too soon after the last time, or well enough after it
+/* Its process started again: too soon after the last time, or well enough after it; or it is the
+ * same, and has run well for long enough; an older start time is a message that came late
  * (src/meta/meta_server_failure_detector.cpp: update_stable_stat). */
-static void detector_restarted(struct detector *detector, struct detector_node *node,
-                               int64_t start_time)
+static void detector_started(struct detector *detector, struct detector_node *node,
+                             int64_t start_time, br_time now)
 {
-    int64_t ran_ms = start_time - node->start_time;
-    bool soon = ran_ms * BR_MILLISECOND < detector->rules.stable_time;
-    if (node->start_time == 0 || start_time == node->start_time)
-        soon = false;
-    else
-        node->acked_since = 0; /* another process */
-    if (start_time != node->start_time)
-        node->restarts = soon ? node->restarts + 1 : 0;
+    if (start_time == node->start_time && now - node->start_seen >= detector->rules.stable_time)
+        node->restarts = 0;
+    if (start_time <= node->start_time)
+        return;
+    uint64_t ran_ms = (uint64_t) start_time - (uint64_t) node->start_time;
+    bool first = node->start_time == 0;
+    bool soon = ran_ms < (uint64_t) (detector->rules.stable_time / BR_MILLISECOND);
+    node->restarts = soon && !first ? node->restarts + 1 : 0;
     node->start_time = start_time;
+    node->start_seen = now;
+    if (!first)
+        node->acked_since = 0; /* another process */
 }
 
 struct detector_node *detector_see(struct detector *detector, const char *name, uint64_t address,
@@ -109,12 +123,9 @@ struct detector_node *detector_see(struct detector *detector, const char *name, 
     node = detector_have(detector, name, address);
     if (!node)
         return NULL;
-    if (node->acked_since && now - node->last > DETECTOR_GAP) {
-        node->gaps++;
-        node->acked_since = 0;
-    }
+    detector_silence(node, now);
     if (start_time)
-        detector_restarted(detector, node, start_time);
+        detector_started(detector, node, start_time, now);
     node->last = now;
     node->alive = true;
     node->presumed = false;

@@ -26,6 +26,7 @@ struct detector_node {
     bool presumed;       /* alive only because the metadata name it: no beacon came yet */
     bool cold;           /* gets no acknowledgement until further notice (hot recovery) */
     int64_t start_time;  /* of its process, ms; 0: it did not say */
+    br_time start_seen;  /* when we first heard of that process */
     uint32_t restarts;   /* in a row, each sooner than it should be */
     uint32_t gaps;       /* times that its beacons came back after DETECTOR_GAP, while we led */
     br_time last;        /* its last beacon */
