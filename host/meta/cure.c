@@ -356,3 +356,27 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
     }
     return good ? NULL : "it does not fit the partition's present group";
 }
+
+/* What the guardian decided itself it takes back where there is no need any more; a dead secondary
+ * goes before whatever changes the group otherwise: the primary writes to it until it is told. */
+const char *cure_overtaken(const struct meta *meta, const struct cure *cure)
+{
+    const struct state *state = &meta->state;
+    const struct partition *partition = state_partition(state, cure->pid);
+    const struct action *action = &cure->actions[0];
+    int32_t members = partition->secondary_count + 1;
+    int32_t replicas = state_replica_count(state, cure->pid);
+    bool leaves = action->type == CONFIG_DOWNGRADE_TO_INACTIVE || action->type == CONFIG_REMOVE;
+    for (int i = 0; partition->primary >= 0 && !leaves && i < partition->secondary_count; i++) {
+        if (!state->nodes[partition->members[i]].alive && !cure->asleep)
+            return "a secondary is dead";
+    }
+    if (cure->planned)
+        return NULL;
+    if (action->type == CONFIG_DOWNGRADE_TO_INACTIVE && state->nodes[action->node].alive)
+        return "the server is alive again";
+    if ((action->type == CONFIG_REMOVE && members <= replicas)
+        || (action->type == CONFIG_ADD_SECONDARY && members >= replicas))
+        return "there are as many members as there shall be";
+    return NULL;
+}

@@ -56,6 +56,19 @@ static void guardian_count(struct state *state, struct cure *cure, bool add)
         node->planned_replicas += step;
 }
 
+/* In the next turn; what was deferred is so no longer. */
+static void guardian_look_at(struct guardian *guardian, struct cure *cure)
+{
+    if (cure->deferred)
+        TAILQ_REMOVE(&guardian->deferred, cure, look);
+    if (cure->deferred || !cure->dirty)
+        TAILQ_INSERT_TAIL(&guardian->dirty, cure, look);
+    cure->deferred = false;
+    cure->dirty = true;
+    if (!guardian->look)
+        guardian->look = loop_after(guardian->meta->loop, 0, guardian_look, guardian);
+}
+
 static void guardian_unwait(struct guardian *guardian, struct cure *cure)
 {
     if (!cure->waits)
@@ -75,14 +88,9 @@ static void guardian_pop(struct guardian *guardian, struct cure *cure)
     if (cure->action_count == 0)
         cure->planned = false;
     cure->stage = 0;
-    struct cure *deferred = TAILQ_FIRST(&guardian->deferred);
-    for (int i = 0; deferred && i < 2; i++) {
-        TAILQ_REMOVE(&guardian->deferred, deferred, look);
-        TAILQ_INSERT_TAIL(&guardian->dirty, deferred, look);
-        deferred = TAILQ_FIRST(&guardian->deferred);
-    }
-    if (!guardian->look && !TAILQ_EMPTY(&guardian->dirty))
-        guardian->look = loop_after(guardian->meta->loop, 0, guardian_look, guardian);
+    struct cure *deferred;
+    for (int i = 0; i < 2 && (deferred = TAILQ_FIRST(&guardian->deferred)); i++)
+        guardian_look_at(guardian, deferred);
 }
 
 static void guardian_clear(struct guardian *guardian, struct cure *cure)
@@ -168,7 +176,7 @@ static bool guardian_full(const struct guardian *guardian, const struct cure *cu
     int64_t most = guardian->meta->config->meta.add_secondary_max_count_for_one_node;
     if (!cure->counted && guardian->waiting_count >= GUARDIAN_PROPOSALS_MAX)
         return true;
-    return action->type == CONFIG_ADD_SECONDARY && !cure->counted && most > 0
+    return action->type == CONFIG_ADD_SECONDARY && !cure->planned && !cure->counted && most > 0
            && guardian->meta->state.nodes[action->node].planned_replicas >= most;
 }
 
@@ -180,6 +188,7 @@ static void guardian_act(struct guardian *guardian, struct cure *cure)
     }
     if (!cure->dirty) {
         cure->dirty = true;
+        cure->deferred = true;
         TAILQ_INSERT_TAIL(&guardian->deferred, cure, look);
     }
 }
@@ -206,8 +215,11 @@ static bool guardian_check(struct guardian *guardian, struct gpid pid)
     const struct partition *partition = state_partition(state, pid);
     struct cure *cure = state_cure(state, pid);
     const struct table *table = cluster_table(&state->cluster, pid.app_id);
-    if (table->def.status != BR_TABLE_AVAILABLE || partition->ballot < 0)
+    if (table->def.status != BR_TABLE_AVAILABLE || partition->ballot < 0) {
+        if (cure)
+            guardian_clear(guardian, cure);
         return true;
+    }
     if (cure && cure->change)
         return false;
     if (guardian_bury(meta, pid, partition))
@@ -217,6 +229,8 @@ static bool guardian_check(struct guardian *guardian, struct gpid pid)
     if (partition_unconfirmed(partition))
         return false;
     const char *stale = cure && cure->action_count ? cure_stale(meta, cure) : NULL;
+    if (!stale && cure && cure->action_count)
+        stale = cure_overtaken(meta, cure);
     if (stale) {
         meta_log(meta, BR_DEBUG, "%d.%d: %s is given up: %s", pid.app_id, pid.partition,
                  config_type_name(cure->actions[0].type), stale);
@@ -318,12 +332,7 @@ static void guardian_due(void *arg)
 
 void guardian_touch(struct meta *meta, struct gpid pid)
 {
-    struct cure *cure = state_cure_make(&meta->state, pid);
-    if (!cure->dirty) {
-        cure->dirty = true;
-        TAILQ_INSERT_TAIL(&meta->guardian->dirty, cure, look);
-    }
-    guardian_soon(meta->guardian);
+    guardian_look_at(meta->guardian, state_cure_make(&meta->state, pid));
 }
 
 void guardian_scan(struct meta *meta)
@@ -372,11 +381,11 @@ void guardian_decided(struct meta *meta, struct gpid pid, int32_t type, int32_t 
 const char *guardian_plan(struct meta *meta, struct gpid pid, const struct action *actions,
                           uint32_t count)
 {
-    struct cure *cure = state_cure_make(&meta->state, pid);
     if (count == 0 || count > CURE_ACTIONS_MAX)
         return "a proposal has 1 to 4 steps";
     if (partition_unconfirmed(state_partition(&meta->state, pid)))
         return "its primary has not yet confirmed the group that it was taken over with";
+    struct cure *cure = state_cure_make(&meta->state, pid);
     if (cure->planned)
         return "another proposal is under way";
     guardian_clear(meta->guardian, cure);

@@ -49,4 +49,7 @@ void cure_decide(struct meta *meta, struct gpid pid);
 /* Is the first action still to be done?  NULL: yes; else why not. */
 const char *cure_stale(const struct meta *meta, const struct cure *cure);
 
+/* Has something happened since it was decided that goes first, or settled it?  NULL: no. */
+const char *cure_overtaken(const struct meta *meta, const struct cure *cure);
+
 #endif

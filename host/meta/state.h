@@ -69,6 +69,7 @@ struct cure {
     uint8_t stage; /* of the proposal: how often it was sent (guardian) */
     bool waits;    /* in the guardian's list of proposals sent */
     bool dirty;    /* in the guardian's list to be looked at */
+    bool deferred; /* ... of those that are looked at once a node takes more again */
     bool asleep;   /* its primary may be INACTIVE: ask it to serve (after a recovery) */
     bool ddd;      /* no primary could be chosen; `reason` says why */
     br_time due;   /* when the proposal is sent again */
