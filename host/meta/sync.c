@@ -200,19 +200,21 @@ void sync_request(struct route *route)
         return;
     }
     sync_take(&sync);
-    if (!sync_known(&sync) || sync.unknown || sync.strays) {
-        sync_answer(&sync, "ERR_OBJECT_NOT_FOUND", none);
-    } else if (sync_busy(&sync)) {
-        sync_answer(&sync, "ERR_BUSY", none);
+    bool known = sync_known(&sync);
+    if (known && sync_busy(&sync)) {
+        sync_answer(&sync, sync.unknown || sync.strays ? "ERR_OBJECT_NOT_FOUND" : "ERR_BUSY", none);
         return;
-    } else {
-        const struct msg_replica_info *replicas = sync.request.stored_replicas.items;
-        for (uint32_t i = 0; sync.others && i < sync.request.stored_replicas.count; i++)
-            sync_collect(&sync, &replicas[i]);
-        sync_answer(&sync, "ERR_OK", sync_partitions(&sync));
     }
-    if (!route->meta->state.nodes[sync.node].collected) {
-        route->meta->state.nodes[sync.node].collected = sync_known(&sync);
+    const struct msg_replica_info *replicas = sync.request.stored_replicas.items;
+    uint32_t count = known && sync.others ? sync.request.stored_replicas.count : 0;
+    for (uint32_t i = 0; i < count; i++)
+        sync_collect(&sync, &replicas[i]);
+    if (!known || sync.unknown || sync.strays)
+        sync_answer(&sync, "ERR_OBJECT_NOT_FOUND", none);
+    else
+        sync_answer(&sync, "ERR_OK", sync_partitions(&sync));
+    if (known && !route->meta->state.nodes[sync.node].collected) {
+        route->meta->state.nodes[sync.node].collected = true;
         meta_synced(route->meta, sync.node);
     }
 }
