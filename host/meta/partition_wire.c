@@ -131,6 +131,8 @@ const char *partition_from_wire(struct state *state,
         wrong = nodes_from_wire(state, &config->last_drops, &config->hp_last_drops,
                                 WIRE_HAS(config, 11), ret_members + ret_partition->secondary_count,
                                 &ret_partition->drop_count);
+    if (!wrong && ret_partition->primary < 0 && (named || config->primary != 0))
+        wrong = "its primary is a node without host and port";
     if (!wrong && ret_partition->primary >= 0
         && partition_has_secondary(ret_partition, ret_partition->primary))
         wrong = "its primary is a secondary, too";

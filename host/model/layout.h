@@ -18,7 +18,7 @@ enum layout_version { LAYOUT_25 = 0, LAYOUT_26 = 1 };
 
 #define LAYOUT_ROOT_MAX    (BR_PATH_MAX - 64) /* bytes of a root: room for what stands below it */
 #define LAYOUT_JSON_MAX    BR_STORE_VALUE_MAX /* bytes of a record that is read */
-#define LAYOUT_MEMBERS_MAX 256                /* entries of one list of nodes in a record */
+#define LAYOUT_MEMBERS_MAX 32                 /* entries of one list of nodes in a record */
 
 #define LAYOUT_LOCK   "lock"   /* the value of <root>/apps while it is being written */
 #define LAYOUT_UNLOCK "unlock" /* ... and once it is whole */
