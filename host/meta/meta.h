@@ -44,6 +44,11 @@ enum {
     LEVEL_INVALID = 10000,
 };
 
+/* What the balancer would do, or does (src/meta/greedy_load_balancer.cpp). */
+struct balance_count {
+    uint32_t move_primary, copy_primary, copy_secondary;
+};
+
 struct recover;
 struct guardian;
 struct ddl;
@@ -79,9 +84,11 @@ struct meta {
     int32_t level_told;        /* the last one that counted */
     bool too_few;              /* servers are alive, as of the last tick or change */
     struct timer *tick;
-    br_time scanned;    /* the last look at all partitions */
-    int32_t highest_id; /* of a table, seen anywhere */
-    bool began_empty;   /* the store held no tables when it was loaded */
+    br_time scanned;              /* the last look at all partitions */
+    br_time balanced;             /* the look after which the balancer went to work */
+    struct balance_count balance; /* what was to be moved then */
+    int32_t highest_id;           /* of a table, seen anywhere */
+    bool began_empty;             /* the store held no tables when it was loaded */
 
     struct root_look *look;
     struct load *load;

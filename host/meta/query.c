@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/meta/balance.h"
 #include "host/meta/partition_wire.h"
 #include "host/meta/routes.h"
 #include "host/rdsn/info.h"
@@ -181,16 +182,18 @@ void query_cluster_info(struct route *route)
     struct buf servers = { 0 };
     char primaries[32];
     char all[32];
+    char moves[BALANCE_TEXT_MAX];
     query_put_servers(meta, &servers);
     snprintf(primaries, sizeof primaries, "%.2f", query_stddev(meta, true));
     snprintf(all, sizeof all, "%.2f", query_stddev(meta, false));
+    balance_text(&meta->balance, moves);
     const char *const values[KEYS] = {
         buf_string(&servers),
         meta->name,
         meta->store_hosts,
         buf_string(&meta->root),
         meta_level_text(meta_level_now(meta)),
-        "move_pri=0,copy_pri=0,copy_sec=0,total=0",
+        moves,
         primaries,
         all,
         meta->config->replication.cluster_name,

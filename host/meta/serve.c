@@ -3,6 +3,7 @@
  */
 #include <time.h>
 
+#include "host/meta/balance.h"
 #include "host/meta/change.h"
 #include "host/meta/ddl.h"
 #include "host/meta/drops.h"
@@ -125,6 +126,7 @@ static void meta_tick(void *arg)
     if (!meta->guardian)
         return;
     meta_level_changed(meta);
+    balance_tick(meta);
     if (now - meta->scanned < meta->config->meta.lb_interval)
         return;
     meta->scanned = now;
