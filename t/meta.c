@@ -222,7 +222,10 @@ static void actor_request(void *arg, struct rdsn_incoming *incoming)
 {
     struct actor *actor = arg;
     actor->asked++;
-    if (actor->mute)
+    bool proposal = strcmp(incoming->header.rpc_name, "RPC_CONFIG_PROPOSAL") == 0;
+    if (proposal && actor->proposal)
+        actor->proposal(actor, incoming);
+    if (actor->mute || proposal)
         rdsn_server_drop(incoming);
     else if (strcmp(incoming->header.rpc_name, "RPC_QUERY_APP_INFO") == 0)
         actor_tables(actor, incoming);

@@ -23,6 +23,7 @@ struct actor {
     bool mute;          /* takes requests and never answers */
     const char *refuse; /* answers with this `err` */
     uint32_t asked;
+    void (*proposal)(struct actor *actor, const struct rdsn_incoming *incoming); /* NULL: ignored */
 };
 
 struct world {
