@@ -142,9 +142,10 @@ void world_meta_in(struct meta *meta, struct config *config, const char *extra)
     buf_printf(&text,
                "meta_server:\n  listen: 127.0.0.1:%u\n  cluster_root: /pegasus/test\n"
                "  min_live_node_count_for_unfreeze: 0\n%s"
-               "replication:\n  cluster_name: test\n  fd_lease_seconds: 1\n  fd_grace_seconds: 2\n"
+               "replication:\n  cluster_name: test\n%s"
                "recovery:\n  node_deadline: 2s\n  retries: 0\n",
-               world_port(), extra);
+               world_port(), extra,
+               world.hasty ? "  fd_lease_seconds: 1\n  fd_grace_seconds: 2\n" : "");
     ck_assert_msg(config_parse(config, "test", text.data, text.size, NULL, &fail) == BR_OK, "%s",
                   fail.text);
     buf_done(&text);

@@ -36,6 +36,7 @@ struct world {
     struct rdsn_client *client;
     struct actor actors[4];
     uint32_t actor_count;
+    bool hasty;         /* leases of a second: servers that are silent are waited for */
     const char *target; /* whom world_ask asks; NULL: the meta server */
 };
 

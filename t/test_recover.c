@@ -23,6 +23,7 @@ static void whole_cluster(void)
 static void recovering(void)
 {
     world_setup();
+    world.hasty = true;
     world_meta(RECOVER);
     world_wait_state(META_RECOVERING);
 }
