@@ -2,7 +2,8 @@
  * change (src/meta/server_state.cpp).
  *
  * Operations on one table are done one after the other, in the order they came; each is answered
- * when it is in the store.  Loop thread only.
+ * when it is in the store.  What the store refuses for good is said and tried again every second.
+ * Loop thread only.
  */
 #ifndef HOST_META_DDL_H
 #define HOST_META_DDL_H
@@ -20,5 +21,17 @@ void ddl_settled(struct meta *meta, int32_t table);
 /* It may be known now what every replica server holds: the tables of the configuration are created
  * where the store was empty. */
 void ddl_synced(struct meta *meta);
+
+/* What a former leader left half done, of one partition (src/meta/server_state.cpp:
+ * sync_apps_from_remote_storage). */
+enum ddl_repair {
+    DDL_REPAIR_CREATE = 1, /* its record is missing: created as it stands in memory */
+    DDL_REPAIR_RECALL,     /* its table is available and it is marked dropped: no more */
+    DDL_REPAIR_DROP,       /* its table is dropped and it is not */
+};
+
+/* Write what is missing, beginning in the next turn of the loop; repairs of one kind and one table
+ * asked for in one turn are written together.  The partition must exist. */
+void ddl_repair(struct meta *meta, struct gpid pid, enum ddl_repair kind);
 
 #endif

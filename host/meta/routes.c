@@ -37,6 +37,15 @@ static const struct route_entry routes[] = {
     { "RPC_CM_CONTROL_META", ROUTE_SERVED, level_request },
     { "RPC_CM_PROPOSE_BALANCER", ROUTE_SERVED, propose_request },
     { "RPC_CM_DDD_DIAGNOSE", ROUTE_SERVED, ddd_request },
+    { "RPC_CM_CREATE_APP", ROUTE_SERVED, ddl_create_request },
+    { "RPC_CM_DROP_APP", ROUTE_SERVED, ddl_drop_request },
+    { "RPC_CM_RECALL_APP", ROUTE_OPEN, ddl_recall_request },
+    { "RPC_CM_RENAME_APP", ROUTE_SERVED, ddl_rename_request },
+    { "RPC_CM_UPDATE_APP_ENV", ROUTE_SERVED, ddl_env_request },
+    { "RPC_CM_GET_MAX_REPLICA_COUNT", ROUTE_SERVED, ddl_get_count_request },
+    { "RPC_CM_SET_MAX_REPLICA_COUNT", ROUTE_SERVED, ddl_set_count_request },
+    { "RPC_CM_GET_ATOMIC_IDEMPOTENT", ROUTE_SERVED, ddl_get_atomic_request },
+    { "RPC_CM_SET_ATOMIC_IDEMPOTENT", ROUTE_SERVED, ddl_set_atomic_request },
     { "RPC_CM_DUPLICATION_SYNC", ROUTE_SERVED, duplication_request },
     { NULL, 0, NULL },
 };
@@ -143,6 +152,11 @@ static bool route_gate(struct route *route, int gate)
     else
         return false;
     return true;
+}
+
+bool route_closed(struct route *route)
+{
+    return route_gate(route, ROUTE_SERVED);
 }
 
 static const struct route_entry *route_find(const char *name)

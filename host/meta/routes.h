@@ -24,6 +24,10 @@ void route_reply(struct route *route, const void *response);
 /* Answer with a default response whose `err` is this. */
 void route_error(struct route *route, const char *error);
 
+/* The gate of what needs a served cluster, for handlers that look before it.  true: it is closed,
+ * and the request was answered. */
+bool route_closed(struct route *route);
+
 /* How the requester wants hp_* fields: THFT clients never get them. */
 enum wire_peer route_peer(const struct route *route);
 
@@ -42,6 +46,15 @@ void level_request(struct route *route);
 void propose_request(struct route *route);
 void ddd_request(struct route *route);
 void duplication_request(struct route *route);
+void ddl_create_request(struct route *route);
+void ddl_drop_request(struct route *route);
+void ddl_recall_request(struct route *route);
+void ddl_rename_request(struct route *route);
+void ddl_env_request(struct route *route);
+void ddl_get_count_request(struct route *route);
+void ddl_set_count_request(struct route *route);
+void ddl_get_atomic_request(struct route *route);
+void ddl_set_atomic_request(struct route *route);
 void admin_negotiation(struct route *route);
 
 #endif
