@@ -443,6 +443,23 @@ START_TEST(reference_tells_defaults)
     ck_assert_int_eq(a->meta.min_live_node_count_for_unfreeze,
                      b->meta.min_live_node_count_for_unfreeze);
     ck_assert_int_eq(a->meta.pegasus_version, b->meta.pegasus_version);
+    ck_assert_int_eq(a->meta.node_live_percentage_threshold_for_update,
+                     b->meta.node_live_percentage_threshold_for_update);
+    ck_assert_int_eq(a->meta.hold_seconds_for_dropped_app, b->meta.hold_seconds_for_dropped_app);
+    ck_assert_int_eq(a->meta.max_allowed_replica_count, b->meta.max_allowed_replica_count);
+    ck_assert_int_eq(a->meta.add_secondary_max_count_for_one_node,
+                     b->meta.add_secondary_max_count_for_one_node);
+    ck_assert_int_eq(a->meta.max_succssive_unstable_restart,
+                     b->meta.max_succssive_unstable_restart);
+    ck_assert_int_eq(a->meta.min_table_id, b->meta.min_table_id);
+    ck_assert_int_eq(a->meta.replica_assign_delay, b->meta.replica_assign_delay);
+    ck_assert_int_eq(a->meta.stable_rs_min_running, b->meta.stable_rs_min_running);
+    ck_assert_int_eq(a->meta.lb_interval, b->meta.lb_interval);
+    ck_assert_ptr_null(b->meta.replica_white_list[0]);
+    ck_assert_int_eq(a->replication.mutation_2pc_min_replica_count,
+                     b->replication.mutation_2pc_min_replica_count);
+    ck_assert_int_eq(a->recovery.hot, b->recovery.hot);
+    ck_assert_uint_eq(b->app_count, 0);
     ck_assert_int_eq(a->replication.fd_lease, b->replication.fd_lease);
     ck_assert_int_eq(a->replication.fd_grace, b->replication.fd_grace);
     ck_assert_int_eq(a->recovery.parallel, b->recovery.parallel);
@@ -535,5 +552,6 @@ int main(void)
     tcase_add_loop_test(tcase, shipped_files, 0, sizeof shipped / sizeof *shipped);
     tcase_add_test(tcase, reference_tells_defaults);
     tcase_add_loop_test(tcase, sed_edits, 0, sizeof shipped / sizeof *shipped);
-    return test_run("config", test_config_yaml(), test_config_option(), tcase, NULL);
+    return test_run("config", test_config_yaml(), test_config_option(), test_config_apps(), tcase,
+                    NULL);
 }

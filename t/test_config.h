@@ -1,4 +1,4 @@
-/* test_config -- the suite of host/config, in three files. */
+/* test_config -- the suite of host/config, in four files. */
 #ifndef T_TEST_CONFIG_H
 #define T_TEST_CONFIG_H
 
@@ -6,5 +6,6 @@
 
 TCase *test_config_yaml(void);
 TCase *test_config_option(void);
+TCase *test_config_apps(void);
 
 #endif
