@@ -92,15 +92,29 @@ START_TEST(the_root_is_made_from_the_top)
 }
 END_TEST
 
-/* The node's data in a captured create; NULL: none.  malloc'ed. */
-static char *captured(const char *ops, const char *node)
+/* The node's data in a captured create, of which the log shows the first bytes, and how many there
+ * were.  malloc'ed. */
+static char *captured(const char *ops, const char *root, const char *node, size_t *ret_size)
 {
     char line[128];
-    snprintf(line, sizeof line, "create /pegasus/onebox/golden1/apps/%s flags", node);
+    snprintf(line, sizeof line, "create /pegasus/onebox/%s/apps/%s flags", root, node);
     const char *at = strstr(ops, line);
-    const char *from = at ? strstr(at, "data=b'") : NULL;
-    const char *to = from ? strchr(from + 7, '\'') : NULL;
-    return to ? strndup(from + 7, (size_t) (to - from - 7)) : NULL;
+    ck_assert_ptr_nonnull(at);
+    const char *size = strstr(at, "datalen=");
+    const char *from = strstr(at, "data=b'");
+    ck_assert(size && from);
+    *ret_size = strtoul(size + strlen("datalen="), NULL, 10);
+    from += strlen("data=b'");
+    return strndup(from, strcspn(from, "'"));
+}
+
+static void expect_captured(const char *path, const char *want, size_t size)
+{
+    const char *got = stored(path);
+    ck_assert_ptr_nonnull(got);
+    ck_assert_uint_eq(strlen(got), size);
+    ck_assert_uint_gt(strlen(want), 100);
+    ck_assert_msg(strncmp(got, want, strlen(want)) == 0, "%s is not %s", got, want);
 }
 
 /* The creation's second is the clock's: ours in place of the captured one. */
@@ -117,29 +131,42 @@ static char *with_second(const char *record, int64_t second)
     return text.data;
 }
 
+static const struct {
+    const char *file, *root, *name;
+    int32_t partitions;
+    uint32_t envs;
+} scenes[] = {
+    { "golden/A_boot_create/A.zk_ops.txt", "golden1", "temp", 8, 0 },
+    { "golden/G_envs/G.zk_ops.txt", "g0", "t1", 4, 2 },
+};
+
 START_TEST(its_bytes_are_those_of_the_real_thing)
 {
+    struct msg_create_app_request request;
+    struct wire_pair envs[] = { { "rocksdb.usage_scenario", "normal" },
+                                { "replica.slow_query_threshold", "100" } };
     struct buf ops = { 0 };
-    const char *file = test_reference("golden/A_boot_create/A.zk_ops.txt");
+    const char *file = test_reference(scenes[_i].file);
     if (!file)
         return;
     ck_assert(test_read(file, &ops));
     tables_serve("", 3);
-    ck_assert_str_eq(ask_create("temp", 8, 3), "ERR_OK");
-    char *record = captured(buf_string(&ops), "1");
-    ck_assert_ptr_nonnull(record);
+    ask_create_fill(&request, scenes[_i].name, scenes[_i].partitions, 3);
+    request.options.envs = (struct wire_list){ .items = envs, .count = scenes[_i].envs };
+    ck_assert_str_eq(ask_create_with(&request), "ERR_OK");
+    size_t size;
+    char *record = captured(buf_string(&ops), scenes[_i].root, "1", &size);
     char *want = with_second(record, def_of(1)->create_second);
-    expect_stored("apps/1", want);
+    expect_captured("apps/1", want, size);
     free(want);
     free(record);
-    for (int32_t i = 0; i < 8; i++) {
+    for (int32_t i = 0; i < scenes[_i].partitions; i++) {
         char node[16];
         char path[32];
         snprintf(node, sizeof node, "1/%d", i);
         snprintf(path, sizeof path, "apps/%s", node);
-        record = captured(buf_string(&ops), node);
-        ck_assert_ptr_nonnull(record);
-        expect_stored(path, record);
+        record = captured(buf_string(&ops), scenes[_i].root, node, &size);
+        expect_captured(path, record, size);
         free(record);
     }
     buf_done(&ops);
@@ -437,6 +464,20 @@ START_TEST(a_drop_says_how_long)
 }
 END_TEST
 
+/* A partition without a ballot is the child of a split that is under way. */
+START_TEST(a_table_that_splits_is_not_dropped)
+{
+    struct gpid pid = { 1, 1 };
+    tables_serve("", 1);
+    ck_assert_str_eq(ask_create("a", 2, 1), "ERR_OK");
+    struct partition next = *state_partition(&world.meta.state, pid);
+    next.ballot = BR_BALLOT_INVALID;
+    state_set_partition(&world.meta.state, pid, &next);
+    ck_assert_str_eq(ask_drop("a", false, 0), "ERR_SPLITTING");
+    ck_assert_int_eq(def_of(1)->status, BR_TABLE_AVAILABLE);
+}
+END_TEST
+
 START_TEST(what_cannot_be_recalled)
 {
     tables_serve("", 1);
@@ -477,7 +518,8 @@ static TCase *create(void)
     tcase_add_checked_fixture(tcase, tables_setup, world_teardown);
     tcase_add_test(tcase, the_first_table_makes_the_root);
     tcase_add_loop_test(tcase, the_root_is_made_from_the_top, 0, 2);
-    tcase_add_test(tcase, its_bytes_are_those_of_the_real_thing);
+    tcase_add_loop_test(tcase, its_bytes_are_those_of_the_real_thing, 0,
+                        sizeof scenes / sizeof *scenes);
     tcase_add_loop_test(tcase, what_can_be_no_table_is_refused, 0,
                         sizeof creations / sizeof *creations);
     tcase_add_test(tcase, environments_have_limits);
@@ -498,6 +540,7 @@ static TCase *drop(void)
     tcase_add_checked_fixture(tcase, tables_setup, world_teardown);
     tcase_add_test(tcase, a_table_goes_and_comes_back);
     tcase_add_test(tcase, a_drop_says_how_long);
+    tcase_add_test(tcase, a_table_that_splits_is_not_dropped);
     tcase_add_test(tcase, what_cannot_be_recalled);
     tcase_add_test(tcase, a_recall_looks_before_the_gate);
     return tcase;

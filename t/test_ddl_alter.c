@@ -198,7 +198,16 @@ START_TEST(requests_that_name_nothing)
     ck_assert_str_eq(ask_env("a", 4, keys, values, 2, ""), "ERR_INVALID_PARAMETERS");
     ck_assert_str_eq(ask_env("a", SET, odd, raw, 1, NULL), "ERR_INVALID_PARAMETERS");
     ck_assert_str_eq(ask_env("a", SET, odd, larges, 1, NULL), "ERR_INVALID_PARAMETERS");
+    static const char *many[DDL_ENVS_MAX + 1];
+    for (int i = 0; i <= DDL_ENVS_MAX; i++)
+        many[i] = "business.info";
+    ck_assert_str_eq(ask_env("a", SET, many, many, DDL_ENVS_MAX + 1, NULL),
+                     "ERR_INVALID_PARAMETERS");
+    ck_assert_str_eq(ask_env("a", DELETE, many, NULL, DDL_ENVS_MAX + 1, NULL),
+                     "ERR_INVALID_PARAMETERS");
     ck_assert_uint_eq(def_of(1)->env_count, 0);
+    ck_assert_str_eq(ask_env("a", SET, many, many, DDL_ENVS_MAX, NULL), "ERR_OK");
+    ck_assert_uint_eq(def_of(1)->env_count, 1);
     free(large);
 }
 END_TEST

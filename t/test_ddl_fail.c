@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "host/meta/change.h"
+#include "host/meta/ddl_run.h"
 #include "t/test_ddl.h"
 
 #define BIG 10 /* partitions of a table that needs several groups */
@@ -101,6 +102,24 @@ START_TEST(a_table_of_several_groups)
     expect_all(true);
     ck_assert_str_eq(ask_recall(1, ""), "ERR_OK");
     ck_assert_int_eq(def_of(1)->status, BR_TABLE_AVAILABLE);
+}
+END_TEST
+
+/* More groups than are issued at once (DDL_FLIGHT_MAX). */
+START_TEST(a_table_of_very_many_groups)
+{
+    const int32_t count = 3 * (DDL_FLIGHT_MAX + 4);
+    tables_serve("", 1);
+    world.store.ops.store.batch_ops_max = 4;
+    fault_set(FAULT_UNAVAILABLE, 0, 0);
+    ck_assert_str_eq(ask_create("a", count, 1), "ERR_OK");
+    ck_assert_uint_ge(fault_commits, DDL_FLIGHT_MAX + 4);
+    for (int32_t i = 0; i < count; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "apps/1/%d", i);
+        ck_assert_ptr_nonnull(stored(path));
+    }
+    ck_assert_str_eq(ask_drop("a", false, 0), "ERR_OK");
 }
 END_TEST
 
@@ -334,6 +353,7 @@ TCase *ddl_fail_cases(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, tables_setup, world_teardown);
     tcase_add_test(tcase, a_table_of_several_groups);
+    tcase_add_test(tcase, a_table_of_very_many_groups);
     tcase_add_loop_test(tcase, what_fails_is_tried_again, 0, 9);
     tcase_add_test(tcase, a_lock_lost_in_the_middle);
     tcase_add_test(tcase, a_table_under_way_is_busy);

@@ -155,7 +155,7 @@ static const char *env_set_check(struct ddl_op *op)
     return "ERR_INVALID_PARAMETERS";
 }
 
-/* In the answer, each on a line; false: none was there. */
+/* In the answer, each on a line; where there was none, all is done. */
 static const char *env_deleted(struct ddl_op *op, struct buf *text)
 {
     if (text->size) {
@@ -397,7 +397,9 @@ static void count_change(struct meta *meta, struct gpid pid, int32_t count)
     change_start(meta, pid, CONFIG_NONE, -1, &next, NULL, WIRE_PEER_25);
 }
 
-/* Then the partitions, each once nothing else of it is being written; at last the table. */
+/* Then the partitions, each with a new ballot (server_state.cpp:
+ * update_partition_max_replica_count) once nothing else of it is being written; at last the table.
+ */
 static void count_set_settled(struct ddl_op *op)
 {
     struct meta *meta = op->ddl->meta;

@@ -56,11 +56,22 @@ static void drop_forget(struct meta *meta, int32_t table)
     }
 }
 
+/* The children of a split that is under way have no ballot yet. */
+static bool drop_splits(const struct ddl_op *op)
+{
+    const struct table *table = cluster_table(&op->ddl->meta->state.cluster, op->id);
+    int32_t i = 0;
+    while (i < table->def.partition_count && table->partitions[i].ballot >= 0)
+        i++;
+    return i < table->def.partition_count;
+}
+
 static const char *drop_check(struct ddl_op *op)
 {
     const char *error = ddl_check_named(op, true);
-    bool missing = error && strcmp(error, "ERR_APP_NOT_EXIST") == 0;
-    return missing && op->flag ? DDL_OK : error;
+    if (error)
+        return op->flag && strcmp(error, "ERR_APP_NOT_EXIST") == 0 ? DDL_OK : error;
+    return drop_splits(op) ? "ERR_SPLITTING" : NULL;
 }
 
 static void drop_settled(struct ddl_op *op)
