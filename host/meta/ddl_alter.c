@@ -1,6 +1,5 @@
-/* ddl_alter -- what a table is called, its environments, its replica count, its flag
- * (src/meta/server_state.cpp: rename_app, set_app_envs, del_app_envs, clear_app_envs,
- * set_max_replica_count, set_atomic_idempotent).
+/* ddl_alter -- what a table is called, and its environments (src/meta/server_state.cpp: rename_app,
+ * set_app_envs, del_app_envs, clear_app_envs).
  *
  * Texts of answers are Apache Pegasus's: tools show them.
  */
@@ -8,39 +7,27 @@
 #include <string.h>
 
 #include "host/base/mem.h"
-#include "host/base/number.h"
-#include "host/meta/change.h"
 #include "host/meta/ddl_run.h"
-#include "host/meta/guardian.h"
-
-#define ALTER_COUNT_ENV                                                                            \
-    "max_replica_count.update" /* "updating;N" while a replica count changes                       \
-                                */
-#define ALTER_COUNT_NOW "updating;"
 
 enum { ENV_SET = 1, ENV_DELETE = 2, ENV_CLEAR = 3 }; /* idl/meta_admin.thrift: app_env_operation */
 
-static const char *alter_text(struct ddl_op *op, struct buf *text)
+const char *ddl_text(struct ddl_op *op, struct buf *text)
 {
     const char *copy = arena_text(&op->arena, text->size ? text->data : "", text->size);
     buf_done(text);
     return copy;
 }
 
-/* One write, and it is done. */
-static void alter_begin(struct ddl_op *op)
+void ddl_alter_begin(struct ddl_op *op)
 {
     ddl_write(op, true, false);
 }
 
-static void alter_written(struct ddl_op *op)
+void ddl_alter_written(struct ddl_op *op)
 {
     ddl_set_def(op);
     ddl_end(op, DDL_OK);
 }
-
-#define ALTER_KIND(title)                                                                          \
-    .name = title, .begin = alter_begin, .written = alter_written, .write = BR_PUT
 
 /* -- Renaming --------------------------------------------------------------------------------- */
 
@@ -54,7 +41,7 @@ static const char *rename_check(struct ddl_op *op)
                    missing ? "ERROR: app(%s) not exist!"
                            : "ERROR: app(%s) status can't execute rename.",
                    op->name);
-        op->hint = alter_text(op, &text);
+        op->hint = ddl_text(op, &text);
         return error;
     }
     bool taken = ddl_taken(op->ddl->meta, op->new_name);
@@ -64,7 +51,7 @@ static const char *rename_check(struct ddl_op *op)
         buf_printf(&text, "ERROR: app(%s): a name is of letters, digits, '.', '_' and ':'",
                    op->new_name);
     if (text.size) {
-        op->hint = alter_text(op, &text);
+        op->hint = ddl_text(op, &text);
         return "ERR_INVALID_PARAMETERS";
     }
     op->def = *ddl_def(op);
@@ -73,7 +60,7 @@ static const char *rename_check(struct ddl_op *op)
 }
 
 static const struct ddl_kind rename_kind = {
-    ALTER_KIND("new name"),
+    DDL_ALTER_KIND("new name"),
     .check = rename_check,
     .answer = ddl_answer_hint,
 };
@@ -100,8 +87,7 @@ static const char *env_find(struct ddl_op *op)
     return error;
 }
 
-/* The table as it is, with room for `more` environments. */
-static const char **env_copy(struct ddl_op *op, uint32_t more)
+const char **ddl_envs_copy(struct ddl_op *op, uint32_t more)
 {
     const struct br_table *def = ddl_def(op);
     const char **envs =
@@ -113,7 +99,7 @@ static const char **env_copy(struct ddl_op *op, uint32_t more)
     return envs;
 }
 
-static uint32_t env_place(const struct br_table *def, const char *key)
+uint32_t ddl_envs_place(const struct br_table *def, const char *key)
 {
     uint32_t at = 0;
     while (at < def->env_count && strcmp(def->envs[2 * at], key) != 0)
@@ -121,15 +107,15 @@ static uint32_t env_place(const struct br_table *def, const char *key)
     return at;
 }
 
-static void env_put(struct br_table *def, const char **envs, const char *key, const char *value)
+void ddl_envs_put(struct br_table *def, const char **envs, const char *key, const char *value)
 {
-    uint32_t at = env_place(def, key);
+    uint32_t at = ddl_envs_place(def, key);
     envs[2 * at] = key;
     envs[2 * at + 1] = value;
     def->env_count += at == def->env_count;
 }
 
-static void env_remove(struct br_table *def, const char **envs, uint32_t at)
+void ddl_envs_remove(struct br_table *def, const char **envs, uint32_t at)
 {
     memmove(&envs[2 * at], &envs[2 * (at + 1)],
             2 * (size_t) (def->env_count - at - 1) * sizeof *envs);
@@ -146,9 +132,9 @@ static const char *env_set_check(struct ddl_op *op)
     const char *error = env_find(op);
     if (error)
         return error;
-    const char **envs = env_copy(op, op->env_count);
+    const char **envs = ddl_envs_copy(op, op->env_count);
     for (uint32_t i = 0; i < op->env_count; i++)
-        env_put(&op->def, envs, op->envs[i].key, op->envs[i].value);
+        ddl_envs_put(&op->def, envs, op->envs[i].key, op->envs[i].value);
     if (ddl_storable(op, &op->def))
         return NULL;
     op->hint = "the table's record cannot be stored: it is too large, or its text is not UTF-8";
@@ -159,7 +145,7 @@ static const char *env_set_check(struct ddl_op *op)
 static const char *env_deleted(struct ddl_op *op, struct buf *text)
 {
     if (text->size) {
-        op->hint = alter_text(op, text);
+        op->hint = ddl_text(op, text);
         return NULL;
     }
     op->hint = "no key needs to be deleted";
@@ -169,7 +155,7 @@ static const char *env_deleted(struct ddl_op *op, struct buf *text)
 static void env_delete_at(struct ddl_op *op, const char **envs, uint32_t at, struct buf *text)
 {
     buf_printf(text, "%s\n    %s", text->size ? "" : "deleted keys:", envs[2 * at]);
-    env_remove(&op->def, envs, at);
+    ddl_envs_remove(&op->def, envs, at);
 }
 
 static const char *env_delete_check(struct ddl_op *op)
@@ -178,9 +164,9 @@ static const char *env_delete_check(struct ddl_op *op)
     const char *error = env_find(op);
     if (error)
         return error;
-    const char **envs = env_copy(op, 0);
+    const char **envs = ddl_envs_copy(op, 0);
     for (uint32_t i = 0; i < op->env_count; i++) {
-        uint32_t at = env_place(&op->def, op->keys[i]);
+        uint32_t at = ddl_envs_place(&op->def, op->keys[i]);
         if (at < op->def.env_count)
             env_delete_at(op, envs, at, &text);
     }
@@ -201,7 +187,7 @@ static const char *env_clear_check(struct ddl_op *op)
     const char *error = env_find(op);
     if (error)
         return error;
-    const char **envs = env_copy(op, 0);
+    const char **envs = ddl_envs_copy(op, 0);
     for (uint32_t i = 0; i < op->def.env_count;) {
         if (env_below(envs[2 * i], op->prefix))
             env_delete_at(op, envs, i, &text);
@@ -212,10 +198,11 @@ static const char *env_clear_check(struct ddl_op *op)
 }
 
 static const struct ddl_kind env_kinds[] = {
-    [ENV_SET] = { ALTER_KIND("environments"), .check = env_set_check, .answer = ddl_answer_hint },
-    [ENV_DELETE] = { ALTER_KIND("deletion of environments"), .check = env_delete_check,
+    [ENV_SET] = { DDL_ALTER_KIND("environments"), .check = env_set_check,
+                  .answer = ddl_answer_hint },
+    [ENV_DELETE] = { DDL_ALTER_KIND("deletion of environments"), .check = env_delete_check,
                      .answer = ddl_answer_hint },
-    [ENV_CLEAR] = { ALTER_KIND("clearing of environments"), .check = env_clear_check,
+    [ENV_CLEAR] = { DDL_ALTER_KIND("clearing of environments"), .check = env_clear_check,
                     .answer = ddl_answer_hint },
 };
 
@@ -250,346 +237,5 @@ void ddl_env_request(struct route *route)
         for (uint32_t i = 0; i < op->env_count; i++)
             op->envs[i] = (struct wire_pair){ .key = op->keys[i], .value = values[i] };
     }
-    ddl_enter(op);
-}
-
-/* -- Replica counts --------------------------------------------------------------------------- */
-
-/* Do all its partitions say what the table says? */
-static const char *count_uneven(struct ddl_op *op)
-{
-    const struct meta *meta = op->ddl->meta;
-    const struct br_table *def = ddl_def(op);
-    for (int32_t i = 0; i < def->partition_count; i++) {
-        int32_t count = state_replica_count(&meta->state, (struct gpid){ op->id, i });
-        if (count == def->replica_count)
-            continue;
-        struct buf text = { 0 };
-        buf_printf(&text,
-                   "partition_max_replica_count(%d) != app_max_replica_count(%d) for partition "
-                   "%d.%d",
-                   count, def->replica_count, op->id, i);
-        op->hint = alter_text(op, &text);
-        return "ERR_INCONSISTENT_STATE";
-    }
-    return NULL;
-}
-
-static const char *count_find(struct ddl_op *op, bool even)
-{
-    const struct table *table = ddl_named(op->ddl->meta, op->name);
-    struct buf text = { 0 };
-    if (!table || (op->id >= 0 && op->id != table->def.id)) {
-        buf_printf(&text, "app(%s) does not exist", op->name);
-        op->hint = alter_text(op, &text);
-        return "ERR_APP_NOT_EXIST";
-    }
-    op->id = table->def.id;
-    return even ? count_uneven(op) : NULL;
-}
-
-/* What both settings need; NULL: go on. */
-static const char *count_may_set(struct ddl_op *op)
-{
-    struct buf text = { 0 };
-    if (ddl_def(op)->status != BR_TABLE_AVAILABLE) {
-        buf_printf(&text, "app(%s) is not in available status", op->name);
-        op->hint = alter_text(op, &text);
-        return "ERR_INVALID_STATE";
-    }
-    if (meta_level_now(op->ddl->meta) > LEVEL_FREEZED)
-        return NULL;
-    op->hint = "current meta function level is freezed, since there are too few alive nodes";
-    return "ERR_STATE_FREEZED";
-}
-
-static bool count_updating(const struct br_table *def, int32_t *ret_count)
-{
-    uint32_t at = env_place(def, ALTER_COUNT_ENV);
-    if (at == def->env_count)
-        return false;
-    const char *value = def->envs[2 * at + 1];
-    size_t size = strlen(ALTER_COUNT_NOW);
-    return strncmp(value, ALTER_COUNT_NOW, size) == 0
-           && number_i32(value + size, strlen(value + size), ret_count) && *ret_count >= 1
-           && *ret_count <= BR_DROPS_MAX;
-}
-
-static const char *count_get_check(struct ddl_op *op)
-{
-    const char *error = count_find(op, true);
-    if (error)
-        return error;
-    op->number = ddl_def(op)->replica_count;
-    return DDL_OK;
-}
-
-static void count_get_answer(struct ddl_op *op, const char *error)
-{
-    struct msg_get_max_replica_count_response response;
-    wire_init(op->rpc->response, &response);
-    response.err = error;
-    response.max_replica_count = (int32_t) op->number;
-    response.hint_message = op->hint ? op->hint : "";
-    ddl_reply(op, &response);
-}
-
-static const struct ddl_kind count_get_kind = {
-    .name = "replica count",
-    .check = count_get_check,
-    .answer = count_get_answer,
-};
-
-void ddl_get_count_request(struct route *route)
-{
-    struct msg_app_name_request request;
-    if (!route_decode(route, &request))
-        return;
-    struct ddl_op *op = ddl_op_new(route->meta, &count_get_kind, route);
-    op->name = request.app_name;
-    ddl_enter(op);
-}
-
-static const char *count_set_check(struct ddl_op *op)
-{
-    int32_t other;
-    const char *error = count_find(op, true);
-    if (error)
-        return error;
-    op->old = ddl_def(op)->replica_count;
-    error = count_may_set(op);
-    if (error)
-        return error;
-    op->hint = ddl_replicas_wrong(&op->arena, op->ddl->meta, op->number);
-    if (op->hint)
-        return "ERR_INVALID_PARAMETERS";
-    if (op->number == op->old) {
-        op->hint = "no need to update max_replica_count since it's not changed";
-        return DDL_OK;
-    }
-    if (!count_updating(ddl_def(op), &other))
-        return NULL;
-    struct buf text = { 0 };
-    buf_printf(&text,
-               "max_replica_count of app(%s) is being updated, thus this request would be rejected",
-               op->name);
-    op->hint = alter_text(op, &text);
-    return "ERR_OPERATION_DISABLED";
-}
-
-/* First what shall be goes into the table's environments, so that the next leader goes on with it
- * when we die. */
-static void count_set_begin(struct ddl_op *op)
-{
-    struct buf text = { 0 };
-    const char **envs = env_copy(op, 1);
-    buf_printf(&text, ALTER_COUNT_NOW "%lld", (long long) op->number);
-    env_put(&op->def, envs, ALTER_COUNT_ENV, alter_text(op, &text));
-    ddl_write(op, true, false);
-}
-
-static void count_change(struct meta *meta, struct gpid pid, int32_t count)
-{
-    const struct partition *old = state_partition(&meta->state, pid);
-    struct partition next = *old;
-    next.replica_count = count;
-    next.ballot++;
-    change_start(meta, pid, CONFIG_NONE, -1, &next, NULL, WIRE_PEER_25);
-}
-
-/* Then the partitions, each with a new ballot (server_state.cpp:
- * update_partition_max_replica_count) once nothing else of it is being written; at last the table.
- */
-static void count_set_settled(struct ddl_op *op)
-{
-    struct meta *meta = op->ddl->meta;
-    int32_t partitions = ddl_def(op)->partition_count;
-    bool all = true;
-    if (!op->stage || op->with_table || op->flying)
-        return;
-    for (int32_t i = 0; i < partitions; i++) {
-        struct gpid pid = { op->id, i };
-        if (state_replica_count(&meta->state, pid) == op->number)
-            continue;
-        const struct cure *cure = state_cure(&meta->state, pid);
-        all = false;
-        if (!cure || !cure->change)
-            count_change(meta, pid, (int32_t) op->number);
-    }
-    if (!all)
-        return;
-    const char **envs = env_copy(op, 0);
-    uint32_t at = env_place(&op->def, ALTER_COUNT_ENV);
-    if (at < op->def.env_count)
-        env_remove(&op->def, envs, at);
-    op->def.replica_count = (int32_t) op->number;
-    ddl_write(op, true, false);
-}
-
-static void count_set_written(struct ddl_op *op)
-{
-    ddl_set_def(op);
-    if (!op->stage) {
-        op->stage = true;
-        count_set_settled(op);
-        return;
-    }
-    guardian_scan(op->ddl->meta);
-    ddl_end(op, DDL_OK);
-}
-
-static void count_set_answer(struct ddl_op *op, const char *error)
-{
-    struct msg_set_max_replica_count_response response;
-    wire_init(op->rpc->response, &response);
-    response.err = error;
-    response.old_max_replica_count = (int32_t) op->old;
-    response.hint_message = op->hint ? op->hint : "";
-    ddl_reply(op, &response);
-}
-
-static const struct ddl_kind count_set_kind = {
-    .name = "new replica count",
-    .check = count_set_check,
-    .begin = count_set_begin,
-    .written = count_set_written,
-    .settled = count_set_settled,
-    .answer = count_set_answer,
-    .write = BR_PUT,
-};
-
-void ddl_set_count_request(struct route *route)
-{
-    struct msg_set_max_replica_count_request request;
-    if (!route_decode(route, &request))
-        return;
-    struct ddl_op *op = ddl_op_new(route->meta, &count_set_kind, route);
-    op->name = request.app_name;
-    op->number = request.max_replica_count;
-    ddl_enter(op);
-}
-
-/* What a former leader wrote into the environments is begun again: what it did already, stays. */
-static const char *count_resume_check(struct ddl_op *op)
-{
-    int32_t count;
-    if (ddl_def(op)->status != BR_TABLE_AVAILABLE || !count_updating(ddl_def(op), &count))
-        return DDL_OK;
-    op->number = count;
-    return NULL;
-}
-
-static const struct ddl_kind count_resume_kind = {
-    .name = "replica count left half done",
-    .check = count_resume_check,
-    .begin = count_set_begin,
-    .written = count_set_written,
-    .settled = count_set_settled,
-    .write = BR_PUT,
-};
-
-void ddl_resume(struct ddl *ddl)
-{
-    const struct cluster *cluster = &ddl->meta->state.cluster;
-    int32_t count;
-    for (uint32_t i = 0; i < cluster->table_count; i++) {
-        if (!count_updating(&cluster->tables[i].def, &count))
-            continue;
-        struct ddl_op *op = ddl_op_new(ddl->meta, &count_resume_kind, NULL);
-        op->id = cluster->tables[i].def.id;
-        ddl_wait(op);
-        ddl_turn(ddl->meta, (int32_t) i);
-    }
-}
-
-/* -- atomic_idempotent, of 2.6 ----------------------------------------------------------------- */
-
-/* true: the servers are too old to know it, and the request was answered like all that is not
- * served. */
-static bool atomic_unknown(struct route *route)
-{
-    if (route->meta->version == LAYOUT_26)
-        return false;
-    route_error(route, "ERR_SERVICE_NOT_ACTIVE");
-    return true;
-}
-
-static const char *atomic_get_check(struct ddl_op *op)
-{
-    const char *error = count_find(op, false);
-    if (error)
-        return error;
-    op->flag = (ddl_def(op)->flags & BR_TABLE_ATOMIC_IDEMPOTENT) != 0;
-    return DDL_OK;
-}
-
-static void atomic_get_answer(struct ddl_op *op, const char *error)
-{
-    struct msg_get_atomic_idempotent_response response;
-    wire_init(op->rpc->response, &response);
-    response.err = error;
-    response.atomic_idempotent = op->flag;
-    response.hint_message = op->hint ? op->hint : "";
-    ddl_reply(op, &response);
-}
-
-static const struct ddl_kind atomic_get_kind = {
-    .name = "atomic_idempotent",
-    .check = atomic_get_check,
-    .answer = atomic_get_answer,
-};
-
-void ddl_get_atomic_request(struct route *route)
-{
-    struct msg_app_name_request request;
-    if (!route_decode(route, &request) || atomic_unknown(route))
-        return;
-    struct ddl_op *op = ddl_op_new(route->meta, &atomic_get_kind, route);
-    op->name = request.app_name;
-    ddl_enter(op);
-}
-
-static const char *atomic_set_check(struct ddl_op *op)
-{
-    const char *error = count_find(op, false);
-    if (error)
-        return error;
-    op->def = *ddl_def(op);
-    op->old = (op->def.flags & BR_TABLE_ATOMIC_IDEMPOTENT) != 0;
-    error = count_may_set(op);
-    if (error)
-        return error;
-    if (op->flag == (op->old != 0)) {
-        op->hint = "no need to update atomic_idempotent since it's unchanged";
-        return DDL_OK;
-    }
-    op->def.flags ^= BR_TABLE_ATOMIC_IDEMPOTENT;
-    return NULL;
-}
-
-static void atomic_set_answer(struct ddl_op *op, const char *error)
-{
-    struct msg_set_atomic_idempotent_response response;
-    wire_init(op->rpc->response, &response);
-    response.err = error;
-    response.old_atomic_idempotent = op->old != 0;
-    response.hint_message = op->hint ? op->hint : "";
-    ddl_reply(op, &response);
-}
-
-static const struct ddl_kind atomic_set_kind = {
-    ALTER_KIND("new atomic_idempotent"),
-    .check = atomic_set_check,
-    .answer = atomic_set_answer,
-};
-
-void ddl_set_atomic_request(struct route *route)
-{
-    struct msg_set_atomic_idempotent_request request;
-    if (!route_decode(route, &request) || atomic_unknown(route))
-        return;
-    struct ddl_op *op = ddl_op_new(route->meta, &atomic_set_kind, route);
-    op->name = request.app_name;
-    op->flag = request.atomic_idempotent;
     ddl_enter(op);
 }

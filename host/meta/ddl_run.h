@@ -162,6 +162,26 @@ const char *ddl_replicas_wrong(struct arena *arena, const struct meta *meta, int
 
 /* -- ddl_alter.c ------------------------------------------------------------------------------- */
 
+/* One write, and it is done: op->def takes the table's place. */
+void ddl_alter_begin(struct ddl_op *op);
+void ddl_alter_written(struct ddl_op *op);
+
+#define DDL_ALTER_KIND(title)                                                                      \
+    .name = title, .begin = ddl_alter_begin, .written = ddl_alter_written, .write = BR_PUT
+
+/* A text as the operation's own; the buf is done. */
+const char *ddl_text(struct ddl_op *op, struct buf *text);
+
+/* op->def is the table as it is, its environments with room for `more`: these are returned. */
+const char **ddl_envs_copy(struct ddl_op *op, uint32_t more);
+
+/* The key's index; env_count: it is not there. */
+uint32_t ddl_envs_place(const struct br_table *def, const char *key);
+void ddl_envs_put(struct br_table *def, const char **envs, const char *key, const char *value);
+void ddl_envs_remove(struct br_table *def, const char **envs, uint32_t at);
+
+/* -- ddl_count.c ------------------------------------------------------------------------------- */
+
 /* What a former leader left half done: replica counts. */
 void ddl_resume(struct ddl *ddl);
 
