@@ -185,15 +185,12 @@ START_TEST(a_lock_lost_in_the_middle)
     ck_assert(!ticket.done || strcmp(ticket.err, "ERR_OK") != 0);
     ck_assert_uint_eq(world.meta.state.cluster.table_count, 1);
     ck_assert_ptr_nonnull(stored("apps/1/1"));
-    ck_assert_ptr_null(stored("apps/1/9"));
-    ck_assert_str_eq(ask_create("b", 1, 1), "ERR_OK");
-    ck_assert_int_eq(said.id, 2);
-    for (int32_t i = 2; i < BIG; i++)
-        ddl_repair(&world.meta, (struct gpid){ 1, i }, DDL_REPAIR_CREATE);
-    while (def_of(1)->status != BR_TABLE_CREATING)
+    while (def_of(1)->status != BR_TABLE_CREATING) /* the next leader finishes it */
         loop_turn(world.loop);
     while (def_of(1)->status != BR_TABLE_AVAILABLE)
         loop_turn(world.loop);
+    ck_assert_str_eq(ask_create("b", 1, 1), "ERR_OK");
+    ck_assert_int_eq(said.id, 2);
     expect_all(false);
 }
 END_TEST
@@ -322,9 +319,9 @@ START_TEST(what_was_left_half_done_is_finished)
     set_flags(2, 0, 0);
     set_flags(2, 2, 0);
     fault_set(FAULT_HANG, 0, 1);
-    ddl_repair(&world.meta, (struct gpid){ 1, 1 }, DDL_REPAIR_RECALL);
-    ddl_repair(&world.meta, (struct gpid){ 2, 0 }, DDL_REPAIR_DROP);
-    ddl_repair(&world.meta, (struct gpid){ 2, 2 }, DDL_REPAIR_DROP);
+    ddl_repair(&world.meta, (struct gpid){ 1, 1 }, REPAIR_RECALL);
+    ddl_repair(&world.meta, (struct gpid){ 2, 0 }, REPAIR_DROP);
+    ddl_repair(&world.meta, (struct gpid){ 2, 2 }, REPAIR_DROP);
     until_commits(1);
     ck_assert_str_eq(ask_drop("a", false, 0), "ERR_BUSY_CREATING");
     ck_assert_str_eq(ask_recall(2, ""), "ERR_BUSY_DROPPING");

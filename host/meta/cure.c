@@ -113,9 +113,24 @@ static const struct drop *need_data(const struct need *need)
     return NULL;
 }
 
+/* A record that was lost looks like a new partition's: unless we know better, everybody who is
+ * alive must have told what it holds first. */
+static bool need_patience(const struct need *need)
+{
+    const struct state *state = need->state;
+    bool known = state->tables[need->table].known;
+    for (uint32_t i = 0; !known && i < state->cluster.node_count; i++) {
+        if (state->nodes[i].alive && !state->nodes[i].collected)
+            return true;
+    }
+    return false;
+}
+
 static void need_start(struct need *need)
 {
     const struct drop *data = need_data(need);
+    if (!data && need_patience(need))
+        return;
     if (data) {
         need_give_up(need,
                      "it counts as newly created, but %s holds a replica of it with ballot %lld; "

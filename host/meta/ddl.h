@@ -22,16 +22,9 @@ void ddl_settled(struct meta *meta, int32_t table);
  * where the store was empty. */
 void ddl_synced(struct meta *meta);
 
-/* What a former leader left half done, of one partition (src/meta/server_state.cpp:
- * sync_apps_from_remote_storage). */
-enum ddl_repair {
-    DDL_REPAIR_CREATE = 1, /* its record is missing: created as it stands in memory */
-    DDL_REPAIR_RECALL,     /* its table is available and it is marked dropped: no more */
-    DDL_REPAIR_DROP,       /* its table is dropped and it is not */
-};
-
-/* Write what is missing, beginning in the next turn of the loop; repairs of one kind and one table
- * asked for in one turn are written together.  The partition must exist. */
-void ddl_repair(struct meta *meta, struct gpid pid, enum ddl_repair kind);
+/* Write what a former leader left half done (load.h), beginning in the next turn of the loop;
+ * repairs of one kind and one table asked for in one turn are written together.  The partition must
+ * exist.  Of a split's child nothing is written. */
+void ddl_repair(struct meta *meta, struct gpid pid, enum repair_kind kind);
 
 #endif

@@ -264,10 +264,10 @@ static void repair_written(struct ddl_op *op)
     .settled = repair_settled
 
 static const struct ddl_kind repair_kinds[] = {
-    [DDL_REPAIR_CREATE] = { REPAIR_KIND("creation left half done"), .write = BR_CREATE },
-    [DDL_REPAIR_RECALL] = { REPAIR_KIND("recall left half done"), .turn = recall_turn,
-                            .write = BR_PUT },
-    [DDL_REPAIR_DROP] = { REPAIR_KIND("drop left half done"), .turn = drop_turn, .write = BR_PUT },
+    [REPAIR_CREATE] = { REPAIR_KIND("creation left half done"), .write = BR_CREATE },
+    [REPAIR_RECALL] = { REPAIR_KIND("recall left half done"), .turn = recall_turn,
+                        .write = BR_PUT },
+    [REPAIR_DROP] = { REPAIR_KIND("drop left half done"), .turn = drop_turn, .write = BR_PUT },
 };
 
 static void repair_soon(void *arg)
@@ -278,14 +278,14 @@ static void repair_soon(void *arg)
         ddl_turn(ddl->meta, (int32_t) i);
 }
 
-void ddl_repair(struct meta *meta, struct gpid pid, enum ddl_repair kind)
+void ddl_repair(struct meta *meta, struct gpid pid, enum repair_kind kind)
 {
     struct ddl *ddl = meta->ddl;
     struct ddl_op *op = ddl_waiting(meta, pid.app_id, &repair_kinds[kind]);
     if (!op) {
         op = ddl_op_new(meta, &repair_kinds[kind], NULL);
         op->id = pid.app_id;
-        op->flag = kind == DDL_REPAIR_DROP;
+        op->flag = kind == REPAIR_DROP;
         ddl_wait(op);
     }
     if ((op->only_size & (op->only_size - 1)) == 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/meta/ddl.h"
 #include "host/meta/recover.h"
 #include "host/rdsn/client.h"
 
@@ -99,13 +100,24 @@ static void meta_refuse(struct meta *meta, const char *sentence)
     meta_stop(meta, META_EXIT_REFUSED);
 }
 
+static void meta_repair(struct meta *meta, const struct repair *repair)
+{
+    int32_t id = meta->state.cluster.tables[repair->table].def.id;
+    if (repair->kind != REPAIR_SPLIT)
+        ddl_repair(meta, (struct gpid){ id, repair->partition }, repair->kind);
+}
+
 static void meta_loaded(void *arg, struct cluster *cluster, const struct fail *fail)
 {
     struct meta *meta = arg;
+    uint32_t count = 0;
+    const struct repair *repairs = cluster ? load_repairs(meta->load, &count) : NULL;
     meta->load = NULL;
     if (cluster) {
-        meta_serve(meta, cluster, false);
+        meta_serve(meta, cluster, false); /* which takes over what the repairs lie in */
         free(cluster);
+        for (uint32_t i = 0; i < count; i++)
+            meta_repair(meta, &repairs[i]);
     } else if (fail->status == BR_UNAVAILABLE || fail->status == BR_TIMEOUT) {
         meta_retry(meta, "loading the metadata failed", fail->text);
     } else {

@@ -93,6 +93,7 @@ static void meta_node_dead(struct meta *meta, const struct detector_node *from)
 void meta_synced(struct meta *meta, int32_t node)
 {
     (void) node;
+    guardian_scan(meta);
     ddl_synced(meta);
 }
 
@@ -147,6 +148,7 @@ static void meta_remember(struct meta *meta, bool recovered)
     int64_t now_ms = recovered ? 0 : (int64_t) time(NULL) * 1000;
     for (uint32_t t = 0; t < state->cluster.table_count; t++) {
         const struct table *table = &state->cluster.tables[t];
+        state->tables[t].known = recovered;
         for (int32_t i = 0; i < table->def.partition_count; i++) {
             const struct partition *partition = &table->partitions[i];
             struct gpid pid = { table->def.id, i };

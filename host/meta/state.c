@@ -348,7 +348,8 @@ int32_t state_add_table(struct state *state, const struct br_table *def)
     table->partitions = arena_zero(&cluster->arena, size * sizeof *table->partitions);
     for (size_t i = 0; i < size; i++)
         table->partitions[i].primary = -1;
-    state->tables[count] = (struct state_table){ .cures = mem_array(size, sizeof(struct cure *)) };
+    state->tables[count] =
+        (struct state_table){ .known = true, .cures = mem_array(size, sizeof(struct cure *)) };
     cluster->table_count++;
     state->unhealthy_hint++;
     return (int32_t) count;

@@ -90,6 +90,7 @@ struct share {
 
 struct state_table {
     struct cure **cures;  /* by partition; NULL where nothing is going on */
+    bool known;           /* created or recovered while we led: what looks new is new */
     uint32_t writing;     /* partition changes that are being written */
     uint32_t share_count; /* of `shares` */
     struct share *shares; /* by node; NULL: nobody asked */
