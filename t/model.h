@@ -7,5 +7,6 @@
 
 TCase *model_layout(void);
 TCase *model_golden(void);
+TCase *model_quick(void);
 
 #endif

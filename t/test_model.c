@@ -220,5 +220,5 @@ int main(void)
     tcase_add_test(tcase, cluster_nodes_max);
     tcase_add_test(tcase, cluster_tables);
     tcase_set_timeout(tcase, 60);
-    return test_run("model", tcase, model_layout(), model_golden(), NULL);
+    return test_run("model", tcase, model_layout(), model_golden(), model_quick(), NULL);
 }

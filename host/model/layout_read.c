@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "host/base/number.h"
+#include "host/model/layout_quick.h"
 #include "host/model/layout_text.h"
 #include "host/rdsn/address.h"
 
@@ -361,6 +362,8 @@ br_status layout_get_partition(struct cluster *cluster, br_bytes json,
     struct layout_reader reader = { .cluster = cluster, .fail = ret_fail };
     struct partition partition = { .primary = -1 };
     int32_t pid[2] = { 0, 0 };
+    if (layout_quick_partition(cluster, json, ret_partition, ret_pid))
+        return BR_OK;
     json_t *root = layout_parse(json, ret_fail);
     if (!root)
         return BR_CORRUPT;
