@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/base/mem.h"
 #include "host/meta/ddl.h"
@@ -65,9 +64,7 @@ static void change_answer(struct change *change)
 static void change_track(struct change *change, const int32_t *was, int count)
 {
     struct state *state = &change->meta->state;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t now_ms = (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t now_ms = state_wall_ms();
     for (int i = 0; i < count; i++) {
         if (was[i] >= 0 && !partition_has(&change->next, was[i]))
             drops_record(state, change->pid, was[i], now_ms);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/base/mem.h"
 #include "host/meta/drops.h"
@@ -54,8 +53,8 @@ static void need_give_up(struct need *need, const char *format, ...)
     free(need->cure->text);
     need->cure->text = mem_text(text);
     need->cure->reason = need->cure->text;
-    meta_log(need->meta, BR_WARN, "%d.%d: no primary is chosen: %s; see ddd_diagnose",
-             need->pid.app_id, need->pid.partition, text);
+    meta_log(need->meta, BR_DEBUG, "%d.%d: no primary is chosen: %s", need->pid.app_id,
+             need->pid.partition, text);
 }
 
 /* -- Choosing by load: least of this table first, then least of all ---------------------------- */
@@ -156,7 +155,8 @@ static bool need_collect(struct need *need, int32_t node, struct drop *ret)
         *ret = *drop;
         return true;
     }
-    if (need->state->nodes[node].collected) { /* it has told, and holds none */
+    const struct state_node *live = &need->state->nodes[node];
+    if (live->collected && (!drop || live->told_ms > drop->time_ms)) { /* it holds none */
         *ret = (struct drop){ .node = node,
                               .ballot = BR_BALLOT_INVALID,
                               .committed = BR_DECREE_INVALID,
@@ -249,11 +249,8 @@ static bool need_urgent(const struct need *need)
     int32_t members = need->partition->secondary_count + 1;
     if ((replicas > minimum && members < minimum) || cure->drop_count == 0)
         return true;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t now_ms = (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
     int64_t delay = need->meta->config->meta.replica_assign_delay / BR_MILLISECOND;
-    return cure->drops[cure->drop_count - 1].time_ms + delay <= now_ms;
+    return cure->drops[cure->drop_count - 1].time_ms + delay <= state_wall_ms();
 }
 
 static int32_t need_from_drops(const struct need *need)

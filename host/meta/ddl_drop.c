@@ -175,7 +175,7 @@ static void recall_begin(struct ddl_op *op)
 static void recall_written(struct ddl_op *op)
 {
     struct meta *meta = op->ddl->meta;
-    int64_t now_ms = (int64_t) time(NULL) * 1000;
+    int64_t now_ms = state_wall_ms();
     ddl_set_def(op);
     for (int32_t i = 0; i < op->def.partition_count; i++) {
         struct gpid pid = { op->id, i };

@@ -27,6 +27,9 @@ struct guardian {
     int32_t scan_partition;
     bool scan_more;      /* asked for while one was under way */
     bool scan_healthy;   /* so far */
+    uint32_t scan_ddd;   /* partitions without a primary that can be chosen, so far */
+    struct gpid ddd;     /* the first of them */
+    uint32_t told_ddd;   /* what was last said of them */
     uint64_t scan_began; /* state.unhealthy_hint then */
     bool healthy;        /* the last whole scan found nothing to do ... */
     uint64_t healthy_at; /* ... when the hint was this */
@@ -253,10 +256,28 @@ static void guardian_soon(struct guardian *guardian)
         guardian->look = loop_after(guardian->meta->loop, 0, guardian_look, guardian);
 }
 
+static void guardian_tell(struct guardian *guardian)
+{
+    struct meta *meta = guardian->meta;
+    const struct cure *cure = state_cure(&meta->state, guardian->ddd);
+    if (guardian->scan_ddd == guardian->told_ddd)
+        return;
+    guardian->told_ddd = guardian->scan_ddd;
+    if (guardian->scan_ddd)
+        meta_log(meta, BR_WARN,
+                 "%u partitions have no primary, and none can be chosen safely yet; of %d.%d: %s; "
+                 "see `bridle ddd_diagnose`",
+                 guardian->scan_ddd, guardian->ddd.app_id, guardian->ddd.partition,
+                 cure && cure->ddd ? cure->reason : "it has got one meanwhile");
+    else
+        meta_log(meta, BR_INFO, "no partition is without a primary any more");
+}
+
 static void guardian_scan_end(struct guardian *guardian)
 {
     struct meta *meta = guardian->meta;
     guardian->scan_table = -1;
+    guardian_tell(guardian);
     guardian->healthy =
         guardian->scan_healthy && guardian->scan_began == meta->state.unhealthy_hint;
     guardian->healthy_at = meta->state.unhealthy_hint;
@@ -278,6 +299,8 @@ static void guardian_scan_some(struct guardian *guardian, int most)
         struct gpid pid = { table->def.id, guardian->scan_partition };
         guardian->scan_healthy &= guardian_check(guardian, pid);
         struct cure *cure = state_cure(state, pid);
+        if (cure && cure->ddd && guardian->scan_ddd++ == 0)
+            guardian->ddd = pid;
         if (cure)
             state_cure_settle(state, cure);
         if (++guardian->scan_partition == table->def.partition_count) {
@@ -345,6 +368,7 @@ void guardian_scan(struct meta *meta)
     guardian->scan_table = 0;
     guardian->scan_partition = 0;
     guardian->scan_healthy = true;
+    guardian->scan_ddd = 0;
     guardian->scan_began = meta->state.unhealthy_hint;
     guardian_soon(guardian);
 }

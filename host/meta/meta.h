@@ -145,7 +145,7 @@ void meta_level_changed(struct meta *meta);
 void meta_node_alive(struct meta *meta, const struct detector_node *node);
 
 /* A server has told for the first time since it came alive what it holds. */
-void meta_synced(struct meta *meta, int32_t node);
+void meta_synced(struct meta *meta);
 
 /* May tables be created?  NULL: yes; else why not: replicas unknown to us exist, or may. */
 const char *meta_create_wrong(const struct meta *meta);

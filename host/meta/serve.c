@@ -1,8 +1,6 @@
 /* serve -- what happens while this meta server serves: levels, servers that come and go, the
  * periodic look at everything.
  */
-#include <time.h>
-
 #include "host/meta/balance.h"
 #include "host/meta/change.h"
 #include "host/meta/ddl.h"
@@ -90,9 +88,8 @@ static void meta_node_dead(struct meta *meta, const struct detector_node *from)
     guardian_touch_node(meta, node);
 }
 
-void meta_synced(struct meta *meta, int32_t node)
+void meta_synced(struct meta *meta)
 {
-    (void) node;
     guardian_scan(meta);
     ddl_synced(meta);
 }
@@ -145,7 +142,7 @@ static void meta_lost_fence(void *arg)
 static void meta_remember(struct meta *meta, bool recovered)
 {
     struct state *state = &meta->state;
-    int64_t now_ms = recovered ? 0 : (int64_t) time(NULL) * 1000;
+    int64_t now_ms = recovered ? 0 : state_wall_ms();
     for (uint32_t t = 0; t < state->cluster.table_count; t++) {
         const struct table *table = &state->cluster.tables[t];
         state->tables[t].known = recovered;

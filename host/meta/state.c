@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "host/base/mem.h"
 
@@ -57,6 +58,13 @@ static void state_cell_free(struct state *state, const int32_t *members, uint32_
     void *cell = (void *) (uintptr_t) members;
     memcpy(cell, &state->spare[class], sizeof cell);
     state->spare[class] = cell;
+}
+
+int64_t state_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* -- Making and freeing ----------------------------------------------------------------------- */

@@ -106,6 +106,7 @@ struct state_node {
     uint32_t planned_replicas;
     bool alive;
     bool collected;   /* has synced since it came alive */
+    int64_t told_ms;  /* its last sync that was listened to, unix */
     uint32_t unknown; /* replicas of its last sync that no table here has */
     uint32_t strays;  /* replicas that serve and are not ours to serve there */
     bool named;       /* a 2.6 server: speaks and compares host names */
@@ -120,6 +121,9 @@ struct state {
     uint64_t unhealthy_hint; /* changes with every change: what was derived from before is stale */
     void *spare[STATE_MEMBERS_MAX / 2 + 1]; /* member lists to use again, by size / 8 */
 };
+
+/* The wall clock, unix milliseconds: drop times are on it. */
+int64_t state_wall_ms(void);
 
 void state_init(struct state *state);
 void state_done(struct state *state);

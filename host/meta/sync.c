@@ -185,6 +185,39 @@ static bool sync_known(const struct sync *sync)
     return sync->node >= 0 && sync->route->meta->state.nodes[sync->node].alive;
 }
 
+/* What a living server tells is kept, whatever it is answered. */
+static void sync_hear(struct sync *sync)
+{
+    struct meta *meta = sync->route->meta;
+    struct state_node *live = &meta->state.nodes[sync->node];
+    const struct msg_replica_info *replicas = sync->request.stored_replicas.items;
+    uint32_t count = sync->others ? sync->request.stored_replicas.count : 0;
+    for (uint32_t i = 0; i < count; i++)
+        sync_collect(sync, &replicas[i]);
+    bool first = !live->collected;
+    live->collected = true;
+    live->told_ms = state_wall_ms();
+    if (first)
+        meta_synced(meta);
+}
+
+static void sync_decide(struct sync *sync)
+{
+    const struct wire_list none = { 0 };
+    bool known = sync_known(sync);
+    bool agrees = known && !sync->unknown && !sync->strays;
+    if (known && sync_busy(sync)) {
+        sync_answer(sync, agrees ? "ERR_BUSY" : "ERR_OBJECT_NOT_FOUND", none);
+        return;
+    }
+    if (known)
+        sync_hear(sync);
+    if (agrees)
+        sync_answer(sync, "ERR_OK", sync_partitions(sync));
+    else
+        sync_answer(sync, "ERR_OBJECT_NOT_FOUND", none);
+}
+
 void sync_request(struct route *route)
 {
     struct sync sync = { .route = route };
@@ -200,21 +233,5 @@ void sync_request(struct route *route)
         return;
     }
     sync_take(&sync);
-    bool known = sync_known(&sync);
-    if (known && sync_busy(&sync)) {
-        sync_answer(&sync, sync.unknown || sync.strays ? "ERR_OBJECT_NOT_FOUND" : "ERR_BUSY", none);
-        return;
-    }
-    const struct msg_replica_info *replicas = sync.request.stored_replicas.items;
-    uint32_t count = known && sync.others ? sync.request.stored_replicas.count : 0;
-    for (uint32_t i = 0; i < count; i++)
-        sync_collect(&sync, &replicas[i]);
-    if (!known || sync.unknown || sync.strays)
-        sync_answer(&sync, "ERR_OBJECT_NOT_FOUND", none);
-    else
-        sync_answer(&sync, "ERR_OK", sync_partitions(&sync));
-    if (known && !route->meta->state.nodes[sync.node].collected) {
-        route->meta->state.nodes[sync.node].collected = true;
-        meta_synced(route->meta, sync.node);
-    }
+    sync_decide(&sync);
 }
