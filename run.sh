@@ -30,9 +30,10 @@ packages=(autoconf automake libtool make gcc libc6-dev clang llvm libclang-rt-14
 
 die() { echo "run.sh: $*" >&2; exit 1; }
 
+# deps [PACKAGE...]: what everything needs, and these.
 deps() {
     local missing=() package sudo=
-    for package in "${packages[@]}"; do
+    for package in "${packages[@]}" "$@"; do
         [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" = 'install ok installed' ] ||
             missing+=("$package")
     done
@@ -137,7 +138,7 @@ case $command in
     test) test_all ;;
     demo) deps; build; exec "$top/t/demo.sh" "$@" ;;
     soak) deps; build; exec "$top/t/soak.sh" "$@" ;;
-    bench) deps; build; make -C "$build" -s bench ;;
+    bench) deps redis-server; build; make -C "$build" -s bench ;;
     format) find include host plugin t -name '*.[ch]' -exec clang-format -i {} + ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
