@@ -42,6 +42,8 @@ static void repaired_take(void *arg, struct cluster *cluster, const struct fail 
     if (!cluster)
         return;
     const struct repair *repairs = load_repairs(repaired_load, &repaired->count);
+    if (repaired->count)
+        load_tell_repairs(repaired_load, cluster);
     ck_assert((repairs == NULL) == (repaired->count == 0));
     struct buf text = { 0 };
     for (uint32_t i = 0; i < repaired->count; i++) {

@@ -112,6 +112,8 @@ static void meta_loaded(void *arg, struct cluster *cluster, const struct fail *f
     struct meta *meta = arg;
     uint32_t count = 0;
     const struct repair *repairs = cluster ? load_repairs(meta->load, &count) : NULL;
+    if (count)
+        load_tell_repairs(meta->load, cluster);
     meta->load = NULL;
     if (cluster) {
         meta_serve(meta, cluster, false); /* which takes over what the repairs lie in */

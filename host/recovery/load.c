@@ -305,7 +305,7 @@ static int load_compare_repairs(const void *a, const void *b)
 }
 
 /* One line for each kind of them. */
-static void load_tell_repairs(const struct load *load)
+void load_tell_repairs(const struct load *load, const struct cluster *cluster)
 {
     static const char *const words[] = {
         [REPAIR_CREATE] = "are missing: they count as newly created",
@@ -320,8 +320,7 @@ static void load_tell_repairs(const struct load *load)
         for (uint32_t i = 0; i < load->repair_count; i++) {
             const struct repair *repair = &load->repairs[i];
             if (repair->kind == kind && count++ == 0)
-                load_path(load, &path, load->cluster->tables[repair->table].def.id,
-                          repair->partition);
+                load_path(load, &path, cluster->tables[repair->table].def.id, repair->partition);
         }
         if (count)
             log_put(load->loop->log, BR_WARN, "load",
@@ -341,7 +340,6 @@ static void load_finish(struct load *load)
         free(load->repairs);
         load->repairs = kept;
         load->repairs_kept = true;
-        load_tell_repairs(load);
     }
     load_end(load, NULL);
 }

@@ -62,6 +62,10 @@ struct repair {
  * cluster's arena's.  NULL where the count is 0. */
 const struct repair *load_repairs(const struct load *load, uint32_t *ret_count);
 
+/* The same for people: one log line a kind.  (What a recovery has just written is due for repairs,
+ * too: the placeholders that Pegasus leaves half dropped; nobody needs to hear of those.) */
+void load_tell_repairs(const struct load *load, const struct cluster *cluster);
+
 /* Field by field; BR_OK, or BR_CONFLICT with a sentence that names the first difference.  Nodes
  * are compared by name, or by address where the version's layout keeps only that; what it does not
  * keep at all is not compared. */
