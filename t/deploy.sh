@@ -3,7 +3,6 @@
 # plugin; refusals that name file, line and column; --check.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
-passed=0
 conf=$dir/bridled.yaml
 meta_port=$(free_ports 2)
 cat >"$conf" <<EOF

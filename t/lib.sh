@@ -19,6 +19,7 @@ cleanup() {
         echo "-- failed with status $status; the logs:"
         tail -n 40 "$dir"/*.log 2>/dev/null
     fi
+    [ -z "${KEEP:-}" ] || cp "$dir"/*.log "$KEEP" # a directory for the logs, for who looks into them
     rm -rf "$dir"
     exit "$status"
 }
@@ -78,11 +79,26 @@ meta_up() {
     case $said in *ERR_UNDER_RECOVERY* | *total_app_count*) ;; *) return 1 ;; esac
 }
 
+# Short leases and intervals, so that what waits for them is tested in seconds; both sides must agree.
+lease=4
+lease_options="--lease ${lease}s --beacon-interval 500ms --check-interval 200ms"
+lease_options="$lease_options --config-sync-interval 1s --group-check-interval 1s"
+lease_sets="--set replication.fd_lease_seconds=$lease --set replication.fd_grace_seconds=$((lease + 1))"
+
 # start_meta [ARGUMENT...]: with $meta_port, $store_sets.
-start_meta() {
+start_meta() { start_meta_as meta "$meta_port" "$@"; }
+
+# start_meta_as NAME PORT [ARGUMENT...]
+start_meta_as() {
     # shellcheck disable=SC2086
-    start meta "$top_builddir/bridled" -c "$top_srcdir/conf/onebox.yaml" \
-        --set "meta_server.listen=127.0.0.1:$meta_port" $store_sets "$@"
+    start "$1" "$top_builddir/bridled" -c "$top_srcdir/conf/onebox.yaml" \
+        --set "meta_server.listen=127.0.0.1:$2" $store_sets $lease_sets "${@:3}"
+}
+
+# start_root ROOT FLAG [ARGUMENT...]: a meta server on that root.
+start_root() {
+    start_meta --set "meta_server.cluster_root=$1" --set "meta_server.lock_root=$1" \
+        --set "meta_server.recover_from_replica_server=$2" "${@:3}"
 }
 
 # make_replicas NODE TABLE PARTITIONS [BALLOT [DECREE]]: on node's disk.
@@ -91,11 +107,39 @@ make_replicas() {
         --ballot "${4:-1}" --decree "${5:-0}" --created 1700000000
 }
 
-# start_replica N: on port $replica_port + N.
+# start_replica N [OPTION...]: on port $replica_port + N; waits until it serves.
 start_replica() {
+    # shellcheck disable=SC2086
     start "replica$1" "$top_builddir/replicad" --listen "127.0.0.1:$((replica_port + $1))" \
-        --data "$dir/replica$1" --meta "127.0.0.1:$meta_port"
+        --data "$dir/replica$1" --meta "127.0.0.1:$meta_port" $lease_options "${@:2}"
     wait_for 10 grep -q 'serving' "$dir/replica$1.log"
+}
+
+# alive NAME: 0 while that process runs.
+alive() { local pid; eval "pid=\$pid_$1"; kill -0 "$pid" 2>/dev/null; }
+
+# -- Assertions; each that holds is counted in $passed --------------------------------------------
+
+passed=0
+
+# expect NAME PATTERN FILE: a line of the file matches the extended pattern.
+expect() {
+    grep -qE -- "$2" "$3" || { echo "-- $3:"; cat "$3"; die "$1: no line matches: $2"; }
+    passed=$((passed + 1))
+}
+
+# never NAME PATTERN FILE: none does.
+never() {
+    if grep -qE -- "$2" "$3"; then cat "$3"; die "$1: a line matches: $2"; fi
+    passed=$((passed + 1))
+}
+
+# ask STATUS COMMAND...: bridle's output in $dir/out, its exit status as expected.
+ask() {
+    local want=$1 got=0; shift
+    shell "$@" >"$dir/out" 2>&1 || got=$?
+    [ "$got" -eq "$want" ] || { cat "$dir/out"; die "bridle $*: exit status $got, expected $want"; }
+    passed=$((passed + 1))
 }
 
 # store_for KIND: sets store_sets for sqlite, memory, or zookeeper (then ZK_HOSTS must be set).

@@ -164,6 +164,7 @@ struct root_facts recovery_look(struct plugin *store, const char *root)
 
 struct loaded {
     bool done;
+    struct load *load;
     struct cluster *cluster;
     struct fail fail;
 };
@@ -175,13 +176,15 @@ static void recovery_loaded(void *arg, struct cluster *cluster, const struct fai
     loaded->cluster = cluster;
     if (fail)
         loaded->fail = *fail;
+    if (cluster)
+        load_tell_repairs(loaded->load, cluster);
     ck_assert((cluster == NULL) == (fail != NULL));
 }
 
 struct cluster *recovery_load(struct plugin *store, const char *root, struct fail *ret_fail)
 {
     struct loaded loaded = { 0 };
-    load_start(recovery_loop, store, root, recovery_loaded, &loaded);
+    loaded.load = load_start(recovery_loop, store, root, recovery_loaded, &loaded);
     recovery_wait(&loaded.done);
     if (!loaded.cluster)
         *ret_fail = loaded.fail;

@@ -6,24 +6,6 @@ set -euo pipefail
 store=${1:-sqlite}
 store_for "$store"
 
-passed=0
-# expect NAME PATTERN FILE: a line of the file matches the extended pattern.
-expect() {
-    grep -qE -- "$2" "$3" || { echo "-- $3:"; cat "$3"; die "$1: no line matches: $2"; }
-    passed=$((passed + 1))
-}
-never() {
-    if grep -qE -- "$2" "$3"; then cat "$3"; die "$1: a line matches: $2"; fi
-    passed=$((passed + 1))
-}
-# ask STATUS COMMAND...: bridle's output in $dir/out, its exit status as expected.
-ask() {
-    local want=$1 got=0; shift
-    shell "$@" >"$dir/out" 2>&1 || got=$?
-    [ "$got" -eq "$want" ] || { cat "$dir/out"; die "bridle $*: exit status $got, expected $want"; }
-    passed=$((passed + 1))
-}
-
 meta_port=$(free_ports 5)
 replica_port=$meta_port
 root=/pegasus/$$
@@ -37,8 +19,7 @@ for i in 1 2 3; do
     make_replicas "$i" 4:temp:4:3 0,1,2,3 "$((4 + i))" 99
     start_replica "$i"
 done
-recovery() { start_meta --set meta_server.cluster_root=$root --set meta_server.lock_root=$root \
-    --set meta_server.recover_from_replica_server="$1" "${@:2}"; }
+recovery() { start_root "$root" "$@"; }
 
 # C2: in recovery mode nothing is served.
 recovery true

@@ -336,6 +336,34 @@ START_TEST(the_detector_has_a_limit)
 }
 END_TEST
 
+/* A silence that is longer than this is told apart from a lease that we prolonged. */
+START_TEST(the_gap_is_shorter_than_the_lease)
+{
+    static const struct {
+        br_time lease, gap;
+    } rows[] = { { 0, 7 * BR_SECOND },
+                 { 20 * BR_SECOND, 7 * BR_SECOND },
+                 { 9 * BR_SECOND, 6750 * BR_MILLISECOND },
+                 { 4 * BR_SECOND, 3 * BR_SECOND } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct detector detector;
+        bool fresh;
+        detector_init(&detector,
+                      &(struct detector_rules){ .grace = 30 * BR_SECOND, .lease = rows[i].lease });
+        ck_assert_int_eq(detector_gap(&detector), rows[i].gap);
+        struct detector_node *node = detector_see(&detector, "a:1", 1, 0, 10, &fresh);
+        detector_acked(node, 10);
+        detector_see(&detector, "a:1", 1, 0, 10 + rows[i].gap, &fresh);
+        ck_assert_uint_eq(node->gaps, 0);
+        ck_assert_int_eq(node->acked_since, 10);
+        detector_see(&detector, "a:1", 1, 0, 11 + 2 * rows[i].gap, &fresh);
+        ck_assert_uint_eq(node->gaps, 1);
+        ck_assert_int_eq(node->acked_since, 0);
+        detector_done(&detector);
+    }
+}
+END_TEST
+
 /* -- The remote command ----------------------------------------------------------------------- */
 
 START_TEST(server_info_is_told_while_recovering)
@@ -399,6 +427,7 @@ static TCase *detector(void)
 {
     TCase *tcase = tcase_create("detector");
     tcase_add_test(tcase, the_detector_has_a_limit);
+    tcase_add_test(tcase, the_gap_is_shorter_than_the_lease);
     return tcase;
 }
 

@@ -21,6 +21,12 @@ void detector_done(struct detector *detector)
     detector->count = 0;
 }
 
+br_time detector_gap(const struct detector *detector)
+{
+    br_time most = detector->rules.lease / 4 * 3;
+    return most && most < DETECTOR_GAP ? most : DETECTOR_GAP;
+}
+
 /* The first node whose name is not below `name`. */
 static uint32_t detector_slot(const struct detector *detector, const char *name)
 {
@@ -73,9 +79,10 @@ static struct detector_node *detector_have(struct detector *detector, const char
 }
 
 /* It was silent until now: too long for one whom we acknowledge? */
-static void detector_silence(struct detector_node *node, br_time now)
+static void detector_silence(const struct detector *detector, struct detector_node *node,
+                             br_time now)
 {
-    if (node->acked_since == 0 || now - node->last <= DETECTOR_GAP)
+    if (node->acked_since == 0 || now - node->last <= detector_gap(detector))
         return;
     node->gaps++;
     node->acked_since = 0;
@@ -87,7 +94,7 @@ struct detector_node *detector_presume(struct detector *detector, const char *na
     struct detector_node *node = detector_have(detector, name, address);
     if (!node || detector_alive(detector, node, now))
         return node;
-    detector_silence(node, now);
+    detector_silence(detector, node, now);
     node->last = now;
     node->alive = true;
     node->presumed = true;
@@ -123,7 +130,7 @@ struct detector_node *detector_see(struct detector *detector, const char *name, 
     node = detector_have(detector, name, address);
     if (!node)
         return NULL;
-    detector_silence(node, now);
+    detector_silence(detector, node, now);
     if (start_time)
         detector_started(detector, node, start_time, now);
     node->last = now;

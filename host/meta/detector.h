@@ -15,7 +15,7 @@
 #define DETECTOR_NODES_MAX 8192
 
 /* A server whose beacons were this far apart may have obeyed somebody else meanwhile: two
- * intervals of 3 s, and one for the road. */
+ * intervals of 3 s, and one for the road.  With a shorter lease it is less (detector_gap). */
 #define DETECTOR_GAP (7 * BR_SECOND)
 
 struct detector_node {
@@ -28,7 +28,7 @@ struct detector_node {
     int64_t start_time;  /* of its process, ms; 0: it did not say */
     br_time start_seen;  /* when we first heard of that process */
     uint32_t restarts;   /* in a row, each sooner than it should be */
-    uint32_t gaps;       /* times that its beacons came back after DETECTOR_GAP, while we led */
+    uint32_t gaps;       /* times that its beacons came back after detector_gap, while we led */
     br_time last;        /* its last beacon */
     br_time acked;       /* our last acknowledgement as the leader; 0: none */
     br_time acked_since; /* acknowledged without a gap since then; 0: not */
@@ -36,6 +36,7 @@ struct detector_node {
 
 struct detector_rules {
     br_time grace;
+    br_time lease;         /* 0: longer than DETECTOR_GAP */
     br_time stable_time;   /* a server that restarts sooner is unstable; 0: never */
     uint32_t restarts_max; /* so many times in a row: it gets no answer any more */
 };
@@ -48,6 +49,10 @@ struct detector {
 
 void detector_init(struct detector *detector, const struct detector_rules *rules);
 void detector_done(struct detector *detector);
+
+/* DETECTOR_GAP, but at most three quarters of the lease: who has not been answered for longer than
+ * its lease and still serves has its lease from somebody else. */
+br_time detector_gap(const struct detector *detector);
 
 /* A node is presumed alive as of now (its name stands in the metadata).  NULL where
  * DETECTOR_NODES_MAX are known and this is another. */

@@ -401,6 +401,7 @@ br_status meta_start(struct meta *meta, struct loop *loop, const struct config *
     detector_init(&meta->detector,
                   &(struct detector_rules){
                       .grace = config->replication.fd_grace,
+                      .lease = config->replication.fd_lease,
                       .stable_time = config->meta.stable_rs_min_running,
                       .restarts_max = (uint32_t) config->meta.max_succssive_unstable_restart,
                   });

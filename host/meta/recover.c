@@ -257,6 +257,7 @@ static bool recover_nodes(struct recover *recover,
     const uint64_t *addresses = request->recovery_nodes.items;
     recover->names = arena_alloc(&recover->arena, count * sizeof *recover->names);
     recover->addresses = arena_alloc(&recover->arena, count * sizeof *recover->addresses);
+    recover->told_cold = arena_zero(&recover->arena, count * sizeof *recover->told_cold);
     for (uint32_t i = 0; i < count; i++) {
         const char *name = recover_name(&recover->arena, request, i);
         if (!name)

@@ -14,6 +14,7 @@ struct recover {
     struct arena arena;
     const char **names; /* the nodes, in the operator's order, each once */
     uint64_t *addresses;
+    bool *told_cold; /* by node: why it must stop serving stands in the log */
     uint32_t node_count;
     bool skip_bad_nodes, skip_lost_partitions;
     enum wire_peer peer;
@@ -26,6 +27,7 @@ struct recover {
 
     struct survey_run *survey_run;
     struct survey *first, *second; /* rounds of questions; the second may be the first itself */
+    bool waited;                   /* leases had to run out, and that was told */
     struct buf progress;           /* one sentence: what is waited for */
     struct findings findings;
     struct cluster cluster; /* the verdicts */

@@ -75,7 +75,7 @@ static void rounds_fact(struct recover *recover, uint32_t index, br_time now,
                         struct hot_server *ret)
 {
     const struct detector_node *node = rounds_node(recover, index);
-    bool stale = node && now - node->last > DETECTOR_GAP;
+    bool stale = node && now - node->last > detector_gap(&recover->meta->detector);
     *ret = (struct hot_server){
         .beacon = node ? node->name : NULL,
         .acked_since = node && !stale && !node->cold ? node->acked_since : 0,
@@ -119,6 +119,22 @@ static void rounds_again(void *arg)
     rounds_ask(recover, rounds_first);
 }
 
+/* Why a server stops serving is told once, when it is chosen. */
+static void rounds_chill_listed(struct recover *recover, const struct hot *hot, uint32_t index)
+{
+    struct detector_node *node = rounds_node(recover, index);
+    bool cold = hot_cold(&hot->nodes[index]);
+    if (hot->nodes[index].busy && !recover->told_cold[index]) {
+        struct buf why = { 0 };
+        hot_put_why(&hot->nodes[index], &why);
+        meta_log(recover->meta, BR_WARN, "node(%s) must stop serving first: %s",
+                 recover->names[index], buf_string(&why));
+        buf_done(&why);
+        recover->told_cold[index] = true;
+    }
+    rounds_chill(node, cold);
+}
+
 /* Who is cold is acknowledged no more; after a pause everybody is asked again. */
 static void rounds_wait(struct recover *recover, const struct hot *hot,
                         const struct hot_stranger *strangers, uint32_t stranger_count)
@@ -127,13 +143,14 @@ static void rounds_wait(struct recover *recover, const struct hot *hot,
     br_time now = loop_now(meta->loop);
     br_time took = now - recover->asked;
     for (uint32_t i = 0; i < recover->node_count; i++)
-        rounds_chill(rounds_node(recover, i), hot_cold(&hot->nodes[i]));
+        rounds_chill_listed(recover, hot, i);
     for (uint32_t i = 0; i < stranger_count; i++)
         rounds_chill(detector_find(&meta->detector, strangers[i].name), true);
     buf_clear(&recover->progress);
     hot_put_progress(hot, now, &recover->progress);
-    if (recover_due(recover))
+    if (recover_due(recover) || !recover->waited)
         meta_log(meta, BR_INFO, "%s", buf_string(&recover->progress));
+    recover->waited = true;
     cluster_done(&recover->cluster);
     rounds_forget(recover);
     br_time pause = took > ROUNDS_PAUSE / 4 ? took * 4 : ROUNDS_PAUSE;
@@ -252,7 +269,7 @@ static void rounds_ask_again(void *arg)
 static bool rounds_early(const struct recover *recover)
 {
     const struct meta *meta = recover->meta;
-    if (loop_now(meta->loop) - meta->leading_since > DETECTOR_GAP)
+    if (loop_now(meta->loop) - meta->leading_since > detector_gap(&meta->detector))
         return false;
     for (uint32_t i = 0; i < recover->node_count; i++) {
         if (hot_claims(&recover->first->nodes[i], NULL, 0) && !rounds_node(recover, i))
@@ -317,7 +334,7 @@ static void rounds_first(void *arg, struct survey *survey)
 static void rounds_progress(void *arg, uint32_t answered, uint32_t silent, uint32_t total)
 {
     struct recover *recover = arg;
-    if (recover_due(recover))
+    if (recover->rounds == 0 && recover_due(recover)) /* later ones say what is waited for */
         meta_log(recover->meta, BR_INFO, "asking: %u of %u nodes answered, %u silent", answered,
                  total, silent);
 }
