@@ -55,6 +55,13 @@ say 'The tables are back, with their ids, partitions and the best replica of eac
 run ls
 run app users -d
 
+say 'Every partition that has a primary serves. The third server comes back, and what was missing is
+   made good:'
+start_replica 3
+healthy() { [ "$(shell ls -d | grep -cE ' (users|temp) +4 +4 | temp-2 +2 +2 ')" -eq 3 ]; }
+wait_for 60 healthy
+run ls -d
+
 say 'What the meta server said meanwhile:'
 grep -v 'level=debug' "$dir/meta.log" | sed "s|$dir|...|g; s/^ts=[^ ]* //"
 stop meta

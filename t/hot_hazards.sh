@@ -59,4 +59,107 @@ groups temp >"$dir/now"
 cmp "$dir/before" "$dir/now" || die 'the next leader changed groups'
 never 'unconfirmed' 'proposing' "$dir/meta.log"
 # Its secondary dies, its primary says so, and from then on everything is as ever.
-victim=$((${one%% *}))
+stop "replica$((${one#*:} - replica_port))" KILL
+wait_for 30 without "$one" temp
+start_replica $((${one#*:} - replica_port))
+wait_for 60 settled "$everybody" -- 1 2 3
+lives 1 2 3
+echo "a leader that takes over: ok"
+
+# -- Two meta servers: replica servers that obey another one ---------------------------------------
+
+rival() {
+    store_sets="--set store.plugin=sqlite --set store.file=$dir/rival.db" \
+        start_meta_as rival "$rival_port" --set "meta_server.cluster_root=$root/rival" \
+        --set "meta_server.lock_root=$root/rival" --set meta_server.recover_from_replica_server=true
+    (meta_port=$rival_port wait_for 20 meta_up)
+}
+groups temp >"$dir/before"
+rival
+gone=0
+"$top_builddir/bridle" --meta "127.0.0.1:$rival_port" recover -f "$dir/nodes" >"$dir/out" 2>&1 || gone=$?
+[ "$gone" -eq 1 ] || { cat "$dir/out"; die "servers that obey another meta server: status $gone"; }
+expect 'obeys another' '^Recover result: ERR_TRY_AGAIN$' "$dir/out"
+expect 'obeys another' 'ERROR: node\(127\.0\.0\.1:[0-9]+\) still reports [0-9]+ replicas as PRIMARY, SECONDARY or learning [0-9]+ s after our last acknowledgement, .*stop every other meta server and recover again' "$dir/out"
+expect 'obeys another' '0 of 8 partitions stay hot \(none\), 3 of 3 servers are cold, 3 servers are waited for' "$dir/rival.log"
+never 'obeys another' 'writing|plan ' "$dir/rival.log"
+stop rival
+rival # nothing was written: it is in recovery mode, and not status 78
+expect 'obeys another' 'holds no tables' "$dir/rival.log"
+stop rival
+groups temp >"$dir/now"
+cmp "$dir/before" "$dir/now" || die 'the rival changed groups'
+lives 1 2 3
+echo "two meta servers: ok"
+
+# -- A server that is not in the list ---------------------------------------------------------------
+
+table_on 2:users:2:1 4
+start_replica 4
+lost "$root/d" 1 2 3 4
+ask 0 recover -f "$dir/nodes"
+expect 'unlisted' "^WARNING: node\(127\.0\.0\.1:$((replica_port + 4))\) sends us beacons but is not in the node list" "$dir/out"
+expect 'unlisted' '0 of 8 partitions stay hot \(none\), 3 of 3 servers are cold, 4 servers are waited for' "$dir/meta.log"
+wait_for 60 settled "$everybody" -- 1 2 3
+# What it holds is unknown, and stays there (C6).
+wait_for 20 grep -qE "gpid\(2\.[01]\) on node\(127\.0\.0\.1:$((replica_port + 4))\) is not exist on meta server.* 2 of its replicas" "$dir/meta.log"
+[ "$(roles 4 | wc -l)" -eq 2 ] || die 'the unlisted server lost replicas'
+stop replica4
+lives 1 2 3
+echo "a server that is not in the list: ok"
+
+# -- Too few servers --------------------------------------------------------------------------------
+
+stop replica3 KILL
+list "$dir/nodes" 1 2
+lost "$root/e" 1 2 -- --set meta_server.min_live_node_count_for_unfreeze=3
+ask 0 recover -f "$dir/nodes"
+expect 'too few' '^WARNING: 2 replica servers send beacons, fewer than the 3 of min_live_node_count_for_unfreeze' "$dir/out"
+expect 'too few' 'function level freezed \(too few servers' "$dir/meta.log"
+serves temp 8 && die 'freezed, and yet everything was assigned'
+start_replica 3
+wait_for 60 settled "$everybody" -- 1 2 3
+expect 'enough' 'function level (steady|lively): 3 of 3' "$dir/meta.log"
+lives 1 2 3
+echo "too few servers: ok"
+
+# -- A standby that was there while another recovered ------------------------------------------------
+
+list "$dir/nodes" 1 2 3
+lost "$root/f" 1 2 3
+start_meta_as standby "$rival_port" --set "meta_server.cluster_root=$root/f" \
+    --set "meta_server.lock_root=$root/f" --set meta_server.recover_from_replica_server=true
+wait_for 20 grep -q 'the leader is' "$dir/standby.log"
+ask 0 recover -f "$dir/nodes"
+gone=0 # another start with the flag is refused at once, whoever leads
+store_too="--set meta_server.cluster_root=$root/f --set meta_server.lock_root=$root/f"
+# shellcheck disable=SC2086
+"$top_builddir/bridled" -c "$top_srcdir/conf/onebox.yaml" --set "meta_server.listen=127.0.0.1:$((rival_port - 1))" \
+    $store_sets $lease_sets $store_too --set meta_server.recover_from_replica_server=true >"$dir/third.log" 2>&1 || gone=$?
+[ "$gone" -eq 78 ] || { cat "$dir/third.log"; die "the flag with tables, while another leads: status $gone"; }
+stop meta KILL
+(meta_port=$rival_port wait_for 40 eval "shell ls | grep -q total_app_count")
+expect 'standby' 'recover_from_replica_server' "$dir/standby.log"
+(meta_port=$rival_port ask 0 ls; expect 'standby' ' temp ' "$dir/out")
+alive standby || die 'the standby ended'
+stop standby
+echo "a standby takes over: ok"
+
+# -- A name that is typed as an address ----------------------------------------------------------------
+
+make_replicas 5 3:named:2:1 0,1
+start replica5 "$top_builddir/replicad" --listen "localhost:$((replica_port + 5))" --pegasus-version 2.6 \
+    --data "$dir/replica5" --meta "127.0.0.1:$meta_port" $lease_options
+wait_for 10 grep -q serving "$dir/replica5.log"
+start_root "$root/g" true --set meta_server.pegasus_version=2.6
+wait_for 20 grep -q "replica server localhost:$((replica_port + 5)) is alive" "$dir/meta.log"
+for i in 1 2 3; do stop "replica$i"; done
+list "$dir/nodes" 5
+ask 1 recover -f "$dir/nodes"
+expect 'typed' "^ERROR: node\(127\.0\.0\.1:$((replica_port + 5))\) calls itself localhost:$((replica_port + 5)) in its beacons.* write localhost:$((replica_port + 5)) in the node list" "$dir/out"
+sed -i s/127.0.0.1/localhost/ "$dir/nodes"
+ask 0 --pegasus-version 2.6 recover -f "$dir/nodes"
+named() { shell ls -d 2>/dev/null | grep -qE ' named +2 +2 '; }
+wait_for 30 named
+echo "a name that is typed as an address: ok"
+echo "$passed passed, 0 failed"

@@ -21,6 +21,37 @@ for i in 1 2 3; do
 done
 recovery() { start_root "$root" "$@"; }
 
+# C6: the flag forgotten, the store empty: what replica servers hold is told once each, with the
+# count, and nothing of it is dropped, closed or built upon.
+held() { (cd "$dir" && ls -d replica?/replica/reps/*) | sort; }
+closed() {
+    local i
+    for i in 1 2 3; do shell remote_command -l "127.0.0.1:$((replica_port + i))" replica.info; done |
+        grep -cE 'closing|closed|PS_(PRIMARY|SECONDARY|ERROR|POTENTIAL)' || true
+}
+held >"$dir/held"
+recovery false --set log.level=debug
+wait_for 20 meta_up
+for i in 1 2 3; do
+    count=$((i == 3 ? 9 : 10))
+    wait_for 20 grep -qE "gpid\\([0-9.]+\\) on node\\(127.0.0.1:$((replica_port + i))\\) is not exist on meta server, administrator should check consistency of meta data: $count of its replicas are unknown here" "$dir/meta.log"
+done
+ask 1 create another -p 4 -r 3
+expect C6 'ERR_INVALID_STATE' "$dir/out"
+# Several config syncs later (one a second): said once a server, and everything is still there.
+synced() { [ "$(grep -c 'RPC_CM_CONFIG_SYNC from' "$dir/meta.log")" -ge 9 ]; }
+wait_for 20 synced
+ask 0 ls
+never C6 ' AVAILABLE ' "$dir/out"
+for i in 1 2 3; do
+    told=$(grep -c "on node(127.0.0.1:$((replica_port + i))) is not exist" "$dir/meta.log")
+    [ "$told" -eq 1 ] || die "C6: said $told times of server $i"
+done
+held | cmp - "$dir/held" || die 'C6: directories are gone'
+[ "$(closed)" -eq 0 ] || die 'C6: replicas were closed or changed'
+stop meta
+[ "$gone" -eq 0 ] || die "C6: status $gone"
+
 # C2: in recovery mode nothing is served.
 recovery true
 wait_for 20 meta_up
@@ -50,8 +81,14 @@ wait_for 60 meta_up
 ask 1 ls
 expect C2 'ERR_UNDER_RECOVERY' "$dir/out"
 
+# C12: a server that is not in the list is not asked; this one would not answer.
+make_replicas 4 9:hidden:1:1 0 9 9
+start_replica 4
+kill -STOP "$pid_replica4"
+
 # C4, C8, C11: recovered.
 ask 0 recover -f "$nodes"
+never C12 "ERROR|collect app and replica info|127.0.0.1:$((replica_port + 4))\\) failed" "$dir/out"
 expect C4 '^Wait seconds: 100$' "$dir/out"
 expect C4 '^Skip bad nodes: false$' "$dir/out"
 expect C4 '^Skip lost partitions: false$' "$dir/out"
@@ -63,12 +100,14 @@ ask 0 ls -d
 expect C1 '^1 +AVAILABLE +users +pegasus +4 +3 ' "$dir/out"
 expect C11 '^2 +AVAILABLE +temp-2 ' "$dir/out"
 expect C11 '^4 +AVAILABLE +temp ' "$dir/out"
+never C12 'hidden' "$dir/out"
+kill -KILL "$pid_replica4"
 ask 0 app temp -d
 expect C1 "^0 +7 +1/3 +127.0.0.1:$((replica_port + 3)) +\[\]" "$dir/out"
 ask 0 cluster_info
 expect C1 "^zookeeper_root +: $root *$" "$dir/out"
 ask 0 nodes
-expect C1 '^total_node_count +: 3 *$' "$dir/out"
+expect C1 '^alive_node_count +: 3 *$' "$dir/out"
 ask 0 ls -j
 expect JSON '"app_name": "users"' "$dir/out"
 ask 1 recover -f "$nodes"

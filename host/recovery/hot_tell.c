@@ -66,7 +66,8 @@ static void hot_tell_name(struct hot_run *run, uint32_t i, struct br_subject *su
     subject->severity = BR_REFUSAL;
     findings_add(run->findings, subject,
                  "ERROR: node(%s) calls itself %s in its beacons, and under another name its "
-                 "partitions would be taken for dead; write %s in the node list",
+                 "partitions would be taken for dead; write %s in the node list (the bridle shell "
+                 "sends names with --pegasus-version 2.6)",
                  name, beacon, beacon);
 }
 
