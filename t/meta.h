@@ -23,6 +23,7 @@ struct actor {
     bool mute;          /* takes requests and never answers */
     const char *refuse; /* answers with this `err` */
     uint32_t asked;
+    int64_t start_time; /* of its beacons; 0: it does not say */
     void (*proposal)(struct actor *actor, const struct rdsn_incoming *incoming); /* NULL: ignored */
 };
 

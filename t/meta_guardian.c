@@ -210,6 +210,40 @@ END_TEST
 /* -- When nothing is proposed -------------------------------------------------------------------
  */
 
+static uint8_t stage_now(void)
+{
+    const struct cure *cure = state_cure(&world.meta.state, PID);
+    return cure ? cure->stage : 0;
+}
+
+static bool stage_is_late(void)
+{
+    return stage_now() == 3;
+}
+
+static bool stage_is_early(void)
+{
+    return stage_now() < 3;
+}
+
+/* Another process in a server's place has heard of nothing: what is proposed about it does not wait
+ * for its late turn. */
+START_TEST(a_server_that_restarted_is_asked_at_once)
+{
+    made_actors(3);
+    made_table(1, 1, 3);
+    made_record(PID, 5, 0, no_more, no_more);
+    made_serve("", 0);
+    made_until(stage_is_late);
+    world.actors[0].start_time = 1000;
+    made_beacon(&world.actors[0]);
+    made_until(stage_is_late);
+    world.actors[0].start_time = 2000;
+    made_beacon(&world.actors[0]);
+    made_until(stage_is_early);
+}
+END_TEST
+
 START_TEST(nothing_while_freezed)
 {
     made_actors(3);
@@ -449,6 +483,7 @@ TCase *meta_guardian_cases(void)
     tcase_add_test(tcase, a_dead_secondary_goes_before_a_learner);
     tcase_add_test(tcase, a_secondary_that_is_back_stays);
     tcase_add_test(tcase, a_proposal_is_sent_again);
+    tcase_add_test(tcase, a_server_that_restarted_is_asked_at_once);
     tcase_add_test(tcase, nothing_while_freezed);
     tcase_add_test(tcase, nothing_with_too_few_servers);
     tcase_add_test(tcase, nothing_until_it_is_confirmed);

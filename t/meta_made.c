@@ -147,6 +147,10 @@ void made_beacon(const struct actor *actor)
     wire_init(&wire_beacon_msg, &beacon);
     beacon.from_node = actor->address;
     beacon.to_node = world.meta.address;
+    if (actor->start_time) {
+        WIRE_SET(&beacon, 4);
+        beacon.start_time = actor->start_time;
+    }
     world_ask("RPC_FD_FAILURE_DETECTOR_PING", &wire_beacon_msg, &beacon);
     world_decode(&wire_beacon_ack, &ack);
     ck_assert(ack.allowed);

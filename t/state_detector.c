@@ -42,6 +42,19 @@ START_TEST(a_server_dies_once)
 }
 END_TEST
 
+/* Another process in its place has heard of nothing. */
+START_TEST(a_server_that_restarted_is_new)
+{
+    see("a:1", 1000, 100);
+    see("a:1", 1000, 103);
+    ck_assert(!fresh);
+    see("a:1", 2000, 104);
+    ck_assert(fresh);
+    see("a:1", 1000, 105); /* a beacon that came late */
+    ck_assert(!fresh);
+}
+END_TEST
+
 /* It passed its grace unnoticed, and is back: whoever asks must hear of it. */
 START_TEST(a_server_is_new_after_its_grace)
 {
@@ -172,6 +185,7 @@ TCase *state_detector_cases(void)
     TCase *tcase = tcase_create("detector");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_server_dies_once);
+    tcase_add_test(tcase, a_server_that_restarted_is_new);
     tcase_add_test(tcase, a_server_is_new_after_its_grace);
     tcase_add_test(tcase, a_server_of_the_metadata_is_presumed);
     tcase_add_test(tcase, a_server_may_never_come);

@@ -104,13 +104,13 @@ struct detector_node *detector_presume(struct detector *detector, const char *na
 /* Its process started again: too soon after the last time, or well enough after it; or it is the
  * same, and has run well for long enough; an older start time is a message that came late
  * (src/meta/meta_server_failure_detector.cpp: update_stable_stat). */
-static void detector_started(struct detector *detector, struct detector_node *node,
+static bool detector_started(struct detector *detector, struct detector_node *node,
                              int64_t start_time, br_time now)
 {
     if (start_time == node->start_time && now - node->start_seen >= detector->rules.stable_time)
         node->restarts = 0;
     if (start_time <= node->start_time)
-        return;
+        return false;
     uint64_t ran_ms = (uint64_t) start_time - (uint64_t) node->start_time;
     bool first = node->start_time == 0;
     bool soon = ran_ms < (uint64_t) (detector->rules.stable_time / BR_MILLISECOND);
@@ -119,6 +119,7 @@ static void detector_started(struct detector *detector, struct detector_node *no
     node->start_seen = now;
     if (!first)
         node->acked_since = 0; /* another process */
+    return !first;
 }
 
 struct detector_node *detector_see(struct detector *detector, const char *name, uint64_t address,
@@ -131,8 +132,8 @@ struct detector_node *detector_see(struct detector *detector, const char *name, 
     if (!node)
         return NULL;
     detector_silence(detector, node, now);
-    if (start_time)
-        detector_started(detector, node, start_time, now);
+    if (start_time && detector_started(detector, node, start_time, now))
+        *ret_new = true;
     node->last = now;
     node->alive = true;
     node->presumed = false;

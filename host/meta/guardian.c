@@ -373,6 +373,22 @@ void guardian_scan(struct meta *meta)
     guardian_soon(guardian);
 }
 
+void guardian_renew(struct meta *meta, int32_t node)
+{
+    struct guardian *guardian = meta->guardian;
+    for (int i = GUARDIAN_STAGES_MAX - 1; i >= 0; i--) {
+        struct cure *next;
+        for (struct cure *cure = TAILQ_FIRST(&guardian->waiting[i]); cure; cure = next) {
+            next = TAILQ_NEXT(cure, wait);
+            if (cure->actions[0].target != node && cure->actions[0].node != node)
+                continue;
+            guardian_unwait(guardian, cure);
+            cure->stage = 0;
+            guardian_look_at(guardian, cure);
+        }
+    }
+}
+
 void guardian_touch_node(struct meta *meta, int32_t node)
 {
     uint32_t at = 0;

@@ -25,6 +25,10 @@ void guardian_touch(struct meta *meta, struct gpid pid);
 void guardian_scan(struct meta *meta);
 void guardian_touch_node(struct meta *meta, int32_t node);
 
+/* This server has just come, or come back: what it was asked before may not have reached it, and
+ * is sent again at once. */
+void guardian_renew(struct meta *meta, int32_t node);
+
 /* A change was written: what was proposed is done, or out of date. */
 void guardian_decided(struct meta *meta, struct gpid pid, int32_t type, int32_t node);
 

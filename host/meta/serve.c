@@ -70,6 +70,7 @@ void meta_node_alive(struct meta *meta, const struct detector_node *from)
     live->named = from->named;
     live->collected = false;
     meta_level_changed(meta);
+    guardian_renew(meta, node);
     guardian_scan(meta);
 }
 
