@@ -160,16 +160,19 @@ static void meta_remember(struct meta *meta, bool recovered)
     }
 }
 
-/* Servers of the metadata count as alive from now on, until the grace period says otherwise
+/* Members in the metadata count as alive from now on, until the grace period says otherwise
  * (src/meta/meta_service.cpp:start_service); those that beacon are known already. */
 static void meta_introduce(struct meta *meta)
 {
     struct state *state = &meta->state;
     br_time now = loop_now(meta->loop);
     uint32_t stored = state->cluster.node_count;
-    for (uint32_t i = 0; i < stored; i++)
+    for (uint32_t i = 0; i < stored; i++) {
+        if (state->nodes[i].partitions.count == 0)
+            continue; /* it stands in last_drops only */
         detector_presume(&meta->detector, state->cluster.nodes[i].name,
                          state->cluster.nodes[i].address, now);
+    }
     for (uint32_t i = 0; i < meta->detector.count; i++) {
         const struct detector_node *from = &meta->detector.nodes[i];
         int32_t node = state_node(state, from->name, from->address);
