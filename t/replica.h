@@ -128,6 +128,7 @@ TCase *replica_limits(void);
 TCase *replica_sync(void);
 TCase *replica_proposals(void);
 TCase *replica_commits(void);
+TCase *replica_kills(void);
 TCase *replica_learning(void);
 TCase *replica_aborts(void);
 

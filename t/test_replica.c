@@ -406,5 +406,6 @@ TCase *replica_sync(void)
 int main(void)
 {
     return test_run("replica", replica_sync(), replica_proposals(), replica_commits(),
-                    replica_learning(), replica_names(), replica_limits(), replica_aborts(), NULL);
+                    replica_kills(), replica_learning(), replica_names(), replica_limits(),
+                    replica_aborts(), NULL);
 }

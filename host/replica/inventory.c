@@ -12,6 +12,7 @@
 #include "host/base/mem.h"
 #include "host/base/number.h"
 #include "host/disk/replica_dir.h"
+#include "host/replica/decrees.h"
 
 static const char inventory_reps[] = "replica/reps";
 
@@ -117,14 +118,17 @@ br_status inventory_load(struct arena *arena, const struct inventory_dir *data, 
     if (!status) {
         int64_t checkpoint = inventory_checkpoint(dir.data);
         int64_t decree = info.durable > checkpoint ? info.durable : checkpoint;
+        struct decrees decrees;
+        decrees_read(dir.data, decree, &decrees);
+        ret_replica->prepared_ballot = decrees.ballot;
         ret_replica->data = data;
         ret_replica->row = (struct br_replica){
             .table = name.table,
             .partition = name.partition,
             .role = BR_ROLE_INACTIVE,
             .ballot = info.ballot,
-            .committed = decree,
-            .prepared = decree,
+            .committed = decrees.committed,
+            .prepared = decrees.prepared,
             .durable = decree,
             .type = ret_replica->table.type,
             .disk = data->tag,

@@ -22,7 +22,8 @@ struct inventory_dir {
 
 struct inventory_replica {
     struct br_replica row;
-    struct br_table table; /* as its own .app-info says */
+    int64_t prepared_ballot; /* of the last prepared decree, where that is above committed */
+    struct br_table table;   /* as its own .app-info says */
     const struct inventory_dir *data;
 };
 

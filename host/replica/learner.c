@@ -93,6 +93,7 @@ static void learner_catch_up(struct replica *replica)
                       (long long) replica->applied + 1);
         replica->applied++;
     }
+    replica_note_decrees(replica);
     replica->learn.status = LEARNER_SUCCEEDED;
 }
 

@@ -127,6 +127,7 @@ static void prepare_take(struct replica *replica, const struct prepare *prepare,
     REPLICA_CHECK(replica, room, "prepare_list.cpp:prepare",
                   "mutation_cache::put failed: decree %lld, the list begins at %lld",
                   (long long) decree, (long long) list->first);
+    replica_note_decrees(replica);
 }
 
 static void prepare_at_role(struct replica *replica, struct rdsn_incoming *incoming,

@@ -180,6 +180,7 @@ bool replica_become(struct replica *replica, const struct replica_config *config
                   "prepared %lld is below committed %lld", (long long) replica->list.last,
                   (long long) replica->list.committed);
     replica_changed(replica, old.role, config->ballot != old.ballot);
+    replica_note_decrees(replica);
     replica_log(replica, BR_INFO, "was %s @ %lld, committed %lld, prepared %lld",
                 replica_role_name(old.role), (long long) old.ballot,
                 (long long) replica->list.committed, (long long) replica->list.last);

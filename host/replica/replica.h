@@ -27,6 +27,7 @@
 
 struct stub;
 struct outgoing;
+struct decrees_file;
 
 /* What a server says about one replica (Pegasus's replica_configuration). */
 struct replica_config {
@@ -97,6 +98,7 @@ struct replica {
     br_time created_at;
     int64_t durable, applied; /* decrees; applied is Pegasus's app->last_committed_decree() */
     struct prepare_list list;
+    struct decrees_file *decrees; /* what of the two outlives a kill; NULL: nothing */
     struct primary_state primary;
     struct learner_state learn;
     struct update update;
@@ -114,6 +116,10 @@ void replica_quiet(struct replica *replica);
 
 /* .init-info and .app-info.  Failing is logged. */
 void replica_store_init(struct replica *replica);
+
+/* What is committed and prepared now outlives a kill from here on: before anybody hears of it. */
+void replica_note_decrees(struct replica *replica);
+
 void replica_store_table(struct replica *replica);
 
 /* Another name, count ... of its table (strings are copied). */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/base/mem.h"
+#include "host/replica/decrees.h"
 #include "host/replica/files.h"
 #include "host/replica/stub.h"
 
@@ -37,6 +38,35 @@ void replica_set_table(struct replica *replica, const struct br_table *table)
     replica->table = copy;
 }
 
+/* What was prepared and not known to be committed is prepared again. */
+static void store_prepared(struct replica *replica, const struct inventory_replica *from)
+{
+    for (int64_t decree = from->row.committed + 1; decree <= from->row.prepared; decree++) {
+        struct mutation *mutation = mutation_new(&replica->stub->pool);
+        mutation->header = (struct mutation_header){ .pid = replica->pid,
+                                                     .ballot = from->prepared_ballot,
+                                                     .decree = decree,
+                                                     .log_offset = -1,
+                                                     .last_committed_decree = from->row.committed };
+        mutation_set_empty(mutation);
+        mutation->logged = true;
+        prepare_list_put(&replica->list, mutation);
+        mutation_release(mutation);
+    }
+}
+
+void replica_note_decrees(struct replica *replica)
+{
+    bool whole = replica->applied == replica_committed(replica); /* else it learns */
+    int64_t prepared = whole ? replica_prepared(replica) : replica->applied;
+    const struct mutation *last = prepare_list_get(&replica->list, prepared);
+    if (replica->decrees)
+        decrees_put(replica->decrees,
+                    &(struct decrees){ .committed = replica->applied,
+                                       .prepared = prepared,
+                                       .ballot = last ? last->header.ballot : 0 });
+}
+
 struct replica *replica_new(struct stub *stub, const struct inventory_replica *from)
 {
     struct replica *replica = mem_new(sizeof *replica);
@@ -58,6 +88,10 @@ struct replica *replica_new(struct stub *stub, const struct inventory_replica *f
     replica->durable = from->row.durable;
     replica->applied = from->row.committed;
     prepare_list_init(&replica->list, from->row.committed);
+    store_prepared(replica, from);
+    struct fail fail;
+    if (decrees_open(replica->dir, &replica->decrees, &fail) != BR_OK)
+        replica_log(replica, BR_ERROR, "%s", fail.text);
     replica->learn.prepare_start = -1;
     return replica;
 }
@@ -73,6 +107,7 @@ void replica_release(struct replica *replica)
         return;
     replica_quiet(replica);
     prepare_list_done(&replica->list);
+    decrees_close(replica->decrees);
     free(replica->primary.queue);
     free(replica->table_memory);
     free(replica->dir);
@@ -104,6 +139,7 @@ void replica_store_init(struct replica *replica)
     replica->durable = replica->applied;
     if (files_store_init(replica->dir, replica->config.ballot, replica->durable, &fail) != BR_OK)
         replica_log(replica, BR_ERROR, "%s", fail.text);
+    replica_note_decrees(replica);
 }
 
 void replica_store_table(struct replica *replica)

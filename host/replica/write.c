@@ -143,6 +143,7 @@ static void write_prepare(struct replica *replica, struct mutation *mutation, bo
         return;
     }
     mutation->logged = true;
+    replica_note_decrees(replica);
     mutation->prepared_at = loop_now(replica->stub->loop);
     replica->primary.last_prepare = mutation->prepared_at;
     write_send_all(replica, mutation);
