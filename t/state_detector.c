@@ -159,6 +159,24 @@ START_TEST(restarts_in_a_row)
 }
 END_TEST
 
+/* Who gets no answer has no lease: it dies, and lives again once it is forgiven. */
+START_TEST(unstable_is_dead)
+{
+    for (int64_t i = 1; i <= 4; i++)
+        see("a:1", i * 100000, 100 + (br_time) i);
+    br_time now = 104 * BR_SECOND + detector.rules.grace;
+    ck_assert_ptr_null(detector_died(&detector, 103 * BR_SECOND + detector.rules.grace));
+    see("a:1", 400000, now / BR_SECOND);
+    struct detector_node *node = detector_died(&detector, now);
+    ck_assert_ptr_nonnull(node);
+    ck_assert(!detector_alive(&detector, node, now));
+    now += detector.rules.stable_time;
+    detector_see(&detector, "a:1", 1, 400000, now, &fresh);
+    ck_assert(fresh);
+    ck_assert(detector_alive(&detector, node, now));
+}
+END_TEST
+
 /* Whatever number a stranger sends. */
 START_TEST(absurd_start_times)
 {
@@ -193,6 +211,7 @@ TCase *state_detector_cases(void)
     tcase_add_test(tcase, a_presumption_hides_no_gap);
     tcase_add_test(tcase, another_process_was_not_acknowledged);
     tcase_add_test(tcase, restarts_in_a_row);
+    tcase_add_test(tcase, unstable_is_dead);
     tcase_add_test(tcase, absurd_start_times);
     tcase_add_test(tcase, an_address_is_kept);
     return tcase;

@@ -122,6 +122,11 @@ static bool detector_started(struct detector *detector, struct detector_node *no
     return !first;
 }
 
+static bool detector_unstable(const struct detector *detector, const struct detector_node *node)
+{
+    return detector->rules.stable_time && node->restarts >= detector->rules.restarts_max;
+}
+
 struct detector_node *detector_see(struct detector *detector, const char *name, uint64_t address,
                                    int64_t start_time, br_time now, bool *ret_new)
 {
@@ -134,6 +139,11 @@ struct detector_node *detector_see(struct detector *detector, const char *name, 
     detector_silence(detector, node, now);
     if (start_time && detector_started(detector, node, start_time, now))
         *ret_new = true;
+    if (detector_unstable(detector, node)) {
+        /* It gets no lease: to count it as alive would leave its partitions alone. */
+        *ret_new = false;
+        return node;
+    }
     node->last = now;
     node->alive = true;
     node->presumed = false;
@@ -144,7 +154,7 @@ const char *detector_refuses(const struct detector *detector, const struct detec
 {
     if (node->cold)
         return "its lease must run out first";
-    if (detector->rules.stable_time && node->restarts >= detector->rules.restarts_max)
+    if (detector_unstable(detector, node))
         return "it restarts too often";
     return NULL;
 }

@@ -59,8 +59,8 @@ br_time detector_gap(const struct detector *detector);
 struct detector_node *detector_presume(struct detector *detector, const char *name,
                                        uint64_t address, br_time now);
 
-/* A beacon came.  *ret_new: it was unknown, dead or only presumed alive, or it is
- * another process. */
+/* A beacon came.  *ret_new: it was unknown, dead or only presumed alive, or it is another process.
+ * One of a server that restarts too often is no sign of life. */
 struct detector_node *detector_see(struct detector *detector, const char *name, uint64_t address,
                                    int64_t start_time, br_time now, bool *ret_new);
 
