@@ -156,6 +156,22 @@ START_TEST(every_answer_is_forwarded)
 }
 END_TEST
 
+/* A recall looks at the tables first, of which a follower knows none: the leader looks. */
+START_TEST(a_recall_is_forwarded)
+{
+    struct msg_recall_app_request request;
+    struct msg_recall_app_response response;
+    wire_init(&wire_recall_app_request, &request);
+    request.app_id = 1;
+    ck_assert_str_eq(party_ask(party.follower.name, "RPC_CM_RECALL_APP", &wire_recall_app_request,
+                               &request, 15 * BR_SECOND),
+                     "ERR_OK");
+    party_error(&wire_recall_app_response, &response);
+    ck_assert_int_eq(party.came_count, 1);
+    ck_assert_uint_eq(party.came.from_address, world.meta.address);
+}
+END_TEST
+
 /* Two that take each other for the leader: the second one does not send it back. */
 START_TEST(a_request_does_not_go_round)
 {
@@ -303,6 +319,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, party_setup, party_teardown);
     tcase_add_test(tcase, a_server_is_forwarded);
     tcase_add_test(tcase, every_answer_is_forwarded);
+    tcase_add_test(tcase, a_recall_is_forwarded);
     tcase_add_test(tcase, a_request_does_not_go_round);
     tcase_add_loop_test(tcase, a_follower_without_a_leader, 0, 2);
     tcase_add_test(tcase, a_dead_leader);

@@ -206,14 +206,16 @@ static const struct ddl_kind recall_kind = {
     .write = BR_PUT,
 };
 
-/* The table is looked up before the gate (src/meta/meta_service.cpp: on_recall_app). */
+/* The table is looked up before the gate (src/meta/meta_service.cpp: on_recall_app); but a
+ * follower, which knows no tables, lets the leader do that. */
 void ddl_recall_request(struct route *route)
 {
     struct meta *meta = route->meta;
     struct msg_recall_app_request request;
     if (!route_decode(route, &request))
         return;
-    if (!cluster_table(&meta->state.cluster, request.app_id)) {
+    bool follows = meta->state_now == META_CANDIDATE || meta->state_now == META_STARTING;
+    if (!follows && !cluster_table(&meta->state.cluster, request.app_id)) {
         route_error(route, "ERR_APP_NOT_EXIST");
         return;
     }
