@@ -1,5 +1,5 @@
 # lib.sh -- sourced by the scripts that run real processes: ports, starting, waiting on state, cleaning.
-# Needs $top_srcdir and $top_builddir; everything lives in $dir, which is removed at the end.
+# Needs $top_srcdir and $top_builddir; everything lives in $dir, which is removed at the end (KEEP=1: not).
 
 : "${top_srcdir:=.}" "${top_builddir:=build}"
 top_srcdir=$(cd "$top_srcdir" && pwd)
@@ -7,7 +7,8 @@ top_builddir=$(cd "$top_builddir" && pwd)
 export BRIDLE_BUILD_TREE=1 BRIDLE_PLUGIN_PATH="$top_builddir/plugin/.libs"
 mkdir -p "$top_builddir/t/tmp"
 dir=$(mktemp -d "$top_builddir/t/tmp/XXXXXX")
-pids=
+mkfifo "$dir/never"
+pids=' ' # of what runs, with blanks around each
 
 cleanup() {
     status=$?
@@ -44,21 +45,27 @@ free_ports() {
     die 'no free ports'
 }
 
+# pause SECONDS: only between two looks at something that is outside.
+pause() { read -r -t "$1" <>"$dir/never" || true; }
+
 # wait_for SECONDS COMMAND...: until it succeeds; polls, because what it waits for is a state.
 wait_for() {
     local end=$(($(date +%s) + $1)); shift
     until "$@" >/dev/null 2>&1; do
         [ "$(date +%s)" -lt "$end" ] || die "waited in vain for: $*"
-        read -r -t 0.05 <> <(:) || true
+        pause 0.05
     done
 }
 
-# start NAME COMMAND...: in the background, its output in $dir/NAME.log, its pid in pid_NAME.
+# start NAME COMMAND...: in the background, its output in $dir/NAME.log (of the last start; earlier
+# ones are in NAME.log.old), its pid in pid_NAME.
 start() {
     local name=$1; shift
+    [ ! -f "$dir/$name.log" ] || cat "$dir/$name.log" >>"$dir/$name.log.old"
+    : >"$dir/$name.log"
     "$@" >"$dir/$name.log" 2>&1 &
     eval "pid_$name=$!"
-    pids="$pids $!"
+    pids="$pids$! "
 }
 
 # stop NAME [SIGNAL]: and wait until it is gone; its exit status in $gone.
@@ -68,6 +75,7 @@ stop() {
     kill "-${2:-TERM}" "$pid" 2>/dev/null || true
     gone=0
     wait "$pid" 2>/dev/null || gone=$?
+    pids=${pids/ $pid / } # the number may be another process's soon
 }
 
 shell() { "$top_builddir/bridle" --meta "127.0.0.1:$meta_port" "$@"; }

@@ -38,7 +38,7 @@ look() {
         fi
         tables=$(shell ls 2>&1) || true
         case $tables in *total_app_count*) break ;; esac
-        read -r -t 0.05 <> <(:) || true
+        pause 0.05
     done
     case $tables in
         *' big '*) state=whole; [ "$(whole)" -eq $partitions ] || die "round $round: a part of the table is visible" ;;
@@ -68,7 +68,7 @@ for round in $(seq "$rounds"); do
     shell recover -f "$nodes" >"$dir/first" 2>&1 &
     asked=$!
     delay=$((RANDOM % took))
-    read -r -t "$((delay / 1000)).$(printf '%03d' $((delay % 1000)))" <> <(:) || true
+    pause "$((delay / 1000)).$(printf '%03d' $((delay % 1000)))"
     stop meta KILL
     kill "$asked" 2>/dev/null || true
     wait "$asked" 2>/dev/null || true
