@@ -1,5 +1,5 @@
 # lib.sh -- sourced by the scripts that run real processes: ports, starting, waiting on state, cleaning.
-# Needs $top_srcdir and $top_builddir; everything lives in $dir, which is removed at the end (KEEP=1: not).
+# Needs $top_srcdir and $top_builddir; everything lives in $dir, which is removed at the end (KEEP=DIR: its logs are copied there before).
 
 : "${top_srcdir:=.}" "${top_builddir:=build}"
 top_srcdir=$(cd "$top_srcdir" && pwd)
@@ -20,7 +20,7 @@ cleanup() {
         echo "-- failed with status $status; the logs:"
         tail -n 40 "$dir"/*.log 2>/dev/null
     fi
-    [ -z "${KEEP:-}" ] || cp "$dir"/*.log "$KEEP" # a directory for the logs, for who looks into them
+    [ -z "${KEEP:-}" ] || cp "$dir"/*.log "$KEEP"
     rm -rf "$dir"
     exit "$status"
 }
