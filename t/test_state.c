@@ -110,6 +110,38 @@ START_TEST(shares_grow_with_the_nodes)
 }
 END_TEST
 
+/* Records that change, and nodes that come, while a table is counted part by part. */
+START_TEST(shares_are_counted_in_parts)
+{
+    uint32_t most = 3;
+    kit_nodes(3);
+    kit_table(1, 8, 2);
+    for (int32_t i = 0; i < 8; i++)
+        kit_partition((struct gpid){ 1, i }, 5, i % 3, (int32_t[]){ (i + 1) % 3, -1 }, NULL);
+    ck_assert(!state_shares_more(state(), 0, &most));
+    ck_assert_uint_eq(most, 0);
+    int32_t node = state_node(state(), "another:1", 0);
+    kit_partition((struct gpid){ 1, 1 }, 6, node, (int32_t[]){ 0, -1 }, NULL); /* counted */
+    kit_partition((struct gpid){ 1, 7 }, 6, 0, (int32_t[]){ node, -1 }, NULL); /* not yet */
+    most = 100;
+    ck_assert(state_shares_more(state(), 0, &most));
+    ck_assert_uint_eq(most, 95);
+    kit_check();
+    ck_assert(state_shares_more(state(), 0, &most));
+    ck_assert_uint_eq(most, 95);
+}
+END_TEST
+
+START_TEST(coming_and_going_is_a_change)
+{
+    kit_nodes(1);
+    uint64_t hint = state()->unhealthy_hint;
+    state_set_alive(state(), 0, false);
+    ck_assert(!state()->nodes[0].alive);
+    ck_assert_uint_ne(state()->unhealthy_hint, hint);
+}
+END_TEST
+
 START_TEST(what_is_not_there)
 {
     kit_nodes(1);
@@ -513,6 +545,8 @@ static TCase *records(void)
     tcase_add_test(tcase, a_record_replaces_itself);
     tcase_add_test(tcase, as_many_members_as_there_may_be);
     tcase_add_test(tcase, shares_grow_with_the_nodes);
+    tcase_add_test(tcase, shares_are_counted_in_parts);
+    tcase_add_test(tcase, coming_and_going_is_a_change);
     tcase_add_test(tcase, what_is_not_there);
     tcase_add_test(tcase, how_many_there_shall_be);
     tcase_add_test(tcase, tables_are_added);

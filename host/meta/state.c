@@ -122,12 +122,26 @@ static void state_nodes_grow(struct state *state)
 
 /* -- What nodes carry ------------------------------------------------------------------------- */
 
-static void state_share(struct state *state, int32_t table, int32_t node, int32_t primaries,
-                        int32_t replicas)
+/* Room for every node there is. */
+static void state_shares_grow(const struct state *state, struct state_table *live)
+{
+    uint32_t had = live->share_count;
+    if (live->shares && state->cluster.node_count <= had)
+        return;
+    live->share_count = state->node_cap + 1; /* never none */
+    live->shares = mem_grow(live->shares, live->share_count * sizeof *live->shares);
+    memset(live->shares + had, 0, (live->share_count - had) * sizeof *live->shares);
+}
+
+/* What has not been counted yet will be as it is then. */
+static void state_share(struct state *state, int32_t table, int32_t partition, int32_t node,
+                        int32_t primaries, int32_t replicas)
 {
     struct state_table *live = &state->tables[table];
-    if (!live->shares || (uint32_t) node >= live->share_count)
+    if (partition >= live->shared)
         return;
+    if ((uint32_t) node >= live->share_count)
+        state_shares_grow(state, live);
     live->shares[node].primaries += (uint32_t) primaries;
     live->shares[node].replicas += (uint32_t) replicas;
 }
@@ -145,7 +159,7 @@ static void state_carry(struct state *state, int32_t table, struct gpid pid,
         bool changed =
             add ? set64_add(&live->partitions, key) : set64_remove(&live->partitions, key);
         if (changed)
-            state_share(state, table, node, i < 0 ? step : 0, step);
+            state_share(state, table, pid.partition, node, i < 0 ? step : 0, step);
         if (i < 0)
             live->primaries += (uint32_t) step;
     }
@@ -171,24 +185,27 @@ void state_take(struct state *state, struct cluster *cluster)
     }
 }
 
-const struct share *state_shares(struct state *state, int32_t table)
+bool state_shares_more(struct state *state, int32_t table, uint32_t *most)
 {
     struct state_table *live = &state->tables[table];
     const struct table *stored = &state->cluster.tables[table];
-    uint32_t count = state->cluster.node_count;
-    if (live->shares && live->share_count == count)
-        return live->shares;
-    free(live->shares);
-    live->shares = mem_array(count + 1u, sizeof *live->shares);
-    live->share_count = count;
-    for (int32_t i = 0; i < stored->def.partition_count; i++) {
-        const struct partition *partition = &stored->partitions[i];
+    state_shares_grow(state, live);
+    for (; *most > 0 && live->shared < stored->def.partition_count; --*most) {
+        int32_t index = live->shared++;
+        const struct partition *partition = &stored->partitions[index];
         if (partition->primary >= 0)
-            state_share(state, table, partition->primary, 1, 1);
+            state_share(state, table, index, partition->primary, 1, 1);
         for (int s = 0; s < partition->secondary_count; s++)
-            state_share(state, table, partition->members[s], 0, 1);
+            state_share(state, table, index, partition->members[s], 0, 1);
     }
-    return live->shares;
+    return live->shared == stored->def.partition_count;
+}
+
+const struct share *state_shares(struct state *state, int32_t table)
+{
+    uint32_t most = UINT32_MAX;
+    state_shares_more(state, table, &most);
+    return state->tables[table].shares;
 }
 
 /* -- Looking up ------------------------------------------------------------------------------- */
@@ -244,6 +261,12 @@ int32_t state_node(struct state *state, const char *name, uint64_t address)
     int32_t node = cluster_node_add(&state->cluster, name, address);
     state_nodes_grow(state);
     return node;
+}
+
+void state_set_alive(struct state *state, int32_t node, bool alive)
+{
+    state->nodes[node].alive = alive;
+    state->unhealthy_hint++;
 }
 
 int32_t state_replica_count(const struct state *state, struct gpid pid)

@@ -92,8 +92,9 @@ struct state_table {
     struct cure **cures;  /* by partition; NULL where nothing is going on */
     bool known;           /* created or recovered while we led: what looks new is new */
     uint32_t writing;     /* partition changes that are being written */
-    uint32_t share_count; /* of `shares` */
     struct share *shares; /* by node; NULL: nobody asked */
+    uint32_t share_count; /* of `shares` */
+    int32_t shared;       /* partitions that are in them, from the first on */
     struct buf routes[2]; /* by enum wire_peer: the answer to a query of all partitions; empty: to
                              be made */
     void *ddl;            /* of ddl.c: operations on this table, under way and waiting */
@@ -168,8 +169,16 @@ int32_t state_add_table(struct state *state, const struct br_table *def);
 /* Another definition with the same id and partition_count; strings are copied. */
 void state_set_def(struct state *state, int32_t table, const struct br_table *def);
 
-/* By node index; counts what is stored, without plans.  Valid until a node is added. */
+/* By node index; counts what is stored, without plans.  Valid until a node is added.  The first
+ * call counts all of the table's partitions; later ones cost nothing. */
 const struct share *state_shares(struct state *state, int32_t table);
+
+/* That first count in parts: looks at up to *most more partitions and takes them from *most.  true:
+ * that was all. */
+bool state_shares_more(struct state *state, int32_t table, uint32_t *most);
+
+/* A replica server came or went: what was derived from before is stale. */
+void state_set_alive(struct state *state, int32_t node, bool alive);
 
 static inline bool partition_has_secondary(const struct partition *partition, int32_t node)
 {
