@@ -73,6 +73,32 @@ uint64_t kit_random(uint64_t *seed)
     return *seed;
 }
 
+void kit_fill(int32_t id, int32_t partitions, int32_t replicas, int used, uint64_t *seed)
+{
+    kit_table(id, partitions, replicas);
+    for (int32_t i = 0; i < partitions; i++) {
+        int32_t members[STATE_MEMBERS_MAX + 1];
+        int32_t count = 0;
+        while (count < replicas) {
+            int32_t node = (int32_t) (kit_random(seed) % (uint64_t) used);
+            bool there = false;
+            for (int32_t k = 0; k < count; k++)
+                there |= members[k] == node;
+            if (!there)
+                members[count++] = node;
+        }
+        members[count] = -1;
+        kit_partition((struct gpid){ id, i }, 5, members[0], members + 1, NULL);
+    }
+}
+
+void kit_status(int32_t status)
+{
+    struct br_table def = kit.meta.state.cluster.tables[0].def;
+    def.status = status;
+    state_set_def(&kit.meta.state, 0, &def);
+}
+
 /* -- Counting again ---------------------------------------------------------------------------- */
 
 static void kit_count(int32_t table, struct share *shares)

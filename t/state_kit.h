@@ -32,10 +32,18 @@ void kit_partition(struct gpid pid, int64_t ballot, int32_t primary, const int32
 /* The same numbers on every run. */
 uint64_t kit_random(uint64_t *seed);
 
+/* A whole table: groups of distinct nodes among the first `used`. */
+void kit_fill(int32_t id, int32_t partitions, int32_t replicas, int used, uint64_t *seed);
+
+/* The first table's. */
+void kit_status(int32_t status);
+
 /* Everything that is derived from the records is what counting them again gives. */
 void kit_check(void);
 
 TCase *state_cure_cases(void);
 TCase *state_detector_cases(void);
+TCase *balance_turn_cases(void);
+TCase *balance_live_cases(void);
 
 #endif

@@ -392,3 +392,20 @@ const char *cure_overtaken(const struct meta *meta, const struct cure *cure)
         return "there are as many members as there shall be";
     return NULL;
 }
+
+const char *cure_unrest(const struct state *state, struct gpid pid)
+{
+    const struct partition *partition = state_partition(state, pid);
+    const struct cure *cure = state_cure(state, pid);
+    if (partition_unconfirmed(partition))
+        return "its primary has not yet confirmed its group";
+    if (partition->primary < 0 || partition->secondary_count + 1 != state_replica_count(state, pid))
+        return "it has not as many members as it shall have";
+    if (cure && (cure->change || cure->action_count || cure->asleep || cure->ddd))
+        return "something is going on with it";
+    for (int i = -1; i < partition->secondary_count; i++) {
+        if (!state->nodes[i < 0 ? partition->primary : partition->members[i]].alive)
+            return "a member of it is dead";
+    }
+    return NULL;
+}

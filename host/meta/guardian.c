@@ -25,6 +25,10 @@ struct guardian {
     br_time again_at;
     int32_t scan_table; /* index; -1: no scan under way */
     int32_t scan_partition;
+    uint64_t scans;      /* begun so far */
+    br_time scan_at;     /* when the last one began */
+    br_time rested_at;   /* until then none is begun */
+    struct timer *rest;  /* one is asked for that long */
     bool scan_more;      /* asked for while one was under way */
     bool scan_healthy;   /* so far */
     uint32_t scan_ddd;   /* partitions without a primary that can be chosen, so far */
@@ -221,7 +225,7 @@ static bool guardian_check(struct guardian *guardian, struct gpid pid)
     if (table->def.status != BR_TABLE_AVAILABLE || partition->ballot < 0) {
         if (cure)
             guardian_clear(guardian, cure);
-        return true;
+        return table->def.status != BR_TABLE_AVAILABLE;
     }
     if (cure && cure->change)
         return false;
@@ -242,10 +246,23 @@ static bool guardian_check(struct guardian *guardian, struct gpid pid)
     if (!cure || !cure->action_count)
         cure_decide(meta, pid);
     cure = state_cure(state, pid);
-    bool acts = cure && cure->action_count;
-    if (acts && !cure->waits)
+    if (cure && cure->action_count && !cure->waits)
         guardian_act(guardian, cure);
-    return !acts && !(cure && cure->ddd) && state_healthy(state, pid);
+    return cure_unrest(state, pid) == NULL;
+}
+
+/* The same, and whatever is going on there no longer stays unseen by the balancer; what it costs of
+ * a turn: to decide something goes over all nodes. */
+static int guardian_look_one(struct guardian *guardian, struct gpid pid)
+{
+    struct state *state = &guardian->meta->state;
+    bool rests = guardian_check(guardian, pid);
+    guardian->scan_healthy &= rests;
+    guardian->healthy &= rests;
+    struct cure *cure = state_cure(state, pid);
+    if (cure)
+        state_cure_settle(state, cure);
+    return rests ? 1 : GUARDIAN_DECISION + (int) (state->cluster.node_count / 16);
 }
 
 /* -- Turns ------------------------------------------------------------------------------------ */
@@ -276,7 +293,10 @@ static void guardian_tell(struct guardian *guardian)
 static void guardian_scan_end(struct guardian *guardian)
 {
     struct meta *meta = guardian->meta;
+    br_time now = loop_now(meta->loop);
+    br_time rest = (now - guardian->scan_at) * GUARDIAN_REST;
     guardian->scan_table = -1;
+    guardian->rested_at = now + (rest < GUARDIAN_REST_MAX ? rest : GUARDIAN_REST_MAX);
     guardian_tell(guardian);
     guardian->healthy =
         guardian->scan_healthy && guardian->scan_began == meta->state.unhealthy_hint;
@@ -287,22 +307,20 @@ static void guardian_scan_end(struct guardian *guardian)
     }
 }
 
-static void guardian_scan_some(struct guardian *guardian, int most)
+static void guardian_scan_some(struct guardian *guardian, int left)
 {
     struct state *state = &guardian->meta->state;
-    for (int i = 0; i < most && guardian->scan_table >= 0; i++) {
+    while (left > 0 && guardian->scan_table >= 0) {
         if ((uint32_t) guardian->scan_table == state->cluster.table_count) {
             guardian_scan_end(guardian);
-            continue;
+            return;
         }
         const struct table *table = &state->cluster.tables[guardian->scan_table];
         struct gpid pid = { table->def.id, guardian->scan_partition };
-        guardian->scan_healthy &= guardian_check(guardian, pid);
-        struct cure *cure = state_cure(state, pid);
+        left -= guardian_look_one(guardian, pid);
+        const struct cure *cure = state_cure(state, pid);
         if (cure && cure->ddd && guardian->scan_ddd++ == 0)
             guardian->ddd = pid;
-        if (cure)
-            state_cure_settle(state, cure);
         if (++guardian->scan_partition == table->def.partition_count) {
             guardian->scan_partition = 0;
             guardian->scan_table++;
@@ -316,14 +334,10 @@ static void guardian_look(void *arg)
     guardian->look = NULL;
     struct cure *cure;
     int left = GUARDIAN_LOOKS_MAX;
-    for (; left > 0 && (cure = TAILQ_FIRST(&guardian->dirty)); left--) {
+    while (left > 0 && (cure = TAILQ_FIRST(&guardian->dirty))) {
         TAILQ_REMOVE(&guardian->dirty, cure, look);
         cure->dirty = false;
-        struct gpid pid = cure->pid;
-        guardian_check(guardian, pid);
-        cure = state_cure(&guardian->meta->state, pid);
-        if (cure)
-            state_cure_settle(&guardian->meta->state, cure);
+        left -= guardian_look_one(guardian, cure->pid);
     }
     guardian_scan_some(guardian, left);
     if (!TAILQ_EMPTY(&guardian->dirty) || guardian->scan_table >= 0)
@@ -339,15 +353,11 @@ static void guardian_due(void *arg)
     int left = GUARDIAN_LOOKS_MAX;
     for (int i = 0; i < GUARDIAN_STAGES_MAX; i++) {
         struct cure *cure;
-        while (left-- > 0 && (cure = TAILQ_FIRST(&guardian->waiting[i])) && cure->due <= now) {
+        while (left > 0 && (cure = TAILQ_FIRST(&guardian->waiting[i])) && cure->due <= now) {
             guardian_unwait(guardian, cure);
             if (cure->stage < GUARDIAN_STAGES_MAX - 1)
                 cure->stage++;
-            struct gpid pid = cure->pid;
-            guardian_check(guardian, pid);
-            cure = state_cure(&guardian->meta->state, pid);
-            if (cure)
-                state_cure_settle(&guardian->meta->state, cure);
+            left -= guardian_look_one(guardian, cure->pid);
         }
     }
     guardian_arm(guardian);
@@ -358,13 +368,31 @@ void guardian_touch(struct meta *meta, struct gpid pid)
     guardian_look_at(meta->guardian, state_cure_make(&meta->state, pid));
 }
 
+static void guardian_rested(void *arg)
+{
+    struct guardian *guardian = arg;
+    guardian->rest = NULL;
+    guardian_scan(guardian->meta);
+}
+
+/* Where servers come one after the other, each asks for one: there are rests between them. */
 void guardian_scan(struct meta *meta)
 {
     struct guardian *guardian = meta->guardian;
+    br_time now = loop_now(meta->loop);
     if (guardian->scan_table >= 0) {
         guardian->scan_more = true;
         return;
     }
+    if (guardian->rest)
+        return;
+    if (now < guardian->rested_at) {
+        guardian->rest =
+            loop_after(meta->loop, guardian->rested_at - now, guardian_rested, guardian);
+        return;
+    }
+    guardian->scan_at = now;
+    guardian->scans++;
     guardian->scan_table = 0;
     guardian->scan_partition = 0;
     guardian->scan_healthy = true;
@@ -387,6 +415,11 @@ void guardian_renew(struct meta *meta, int32_t node)
             guardian_look_at(guardian, cure);
         }
     }
+}
+
+uint64_t guardian_scans(const struct meta *meta)
+{
+    return meta->guardian->scans;
 }
 
 void guardian_touch_node(struct meta *meta, int32_t node)
@@ -432,6 +465,8 @@ const char *guardian_plan(struct meta *meta, struct gpid pid, const struct actio
     memcpy(cure->actions, actions, count * sizeof *actions);
     cure->action_count = (uint8_t) count;
     cure->planned = true;
+    meta->guardian->healthy = false;
+    meta->guardian->scan_healthy = false; /* it may have been there before */
     const char *stale = cure_stale(meta, cure);
     if (stale)
         guardian_clear(meta->guardian, cure);
@@ -471,5 +506,6 @@ void guardian_free(struct guardian *guardian)
         return;
     timer_cancel(guardian->look);
     timer_cancel(guardian->again);
+    timer_cancel(guardian->rest);
     free(guardian);
 }

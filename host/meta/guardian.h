@@ -2,15 +2,21 @@
  * (src/meta/partition_guardian.cpp), by proposals to replica servers.
  *
  * Partitions that something happened to are looked at in the same turn or the next; all of them
- * every `lb_interval`.  A proposal that brought no update is sent again, ever more slowly:
- * proposals are one-way and may overtake the answer that they build on.  Loop thread only.
+ * every `lb_interval`, and when servers come, with rests in between.  A proposal that brought no
+ * update is sent again, ever more slowly: proposals are one-way and may overtake the answer that
+ * they build on.  Loop thread only.
  */
 #ifndef HOST_META_GUARDIAN_H
 #define HOST_META_GUARDIAN_H
 
 #include "host/meta/meta.h"
 
-#define GUARDIAN_LOOKS_MAX     2000  /* partitions looked at in one turn of the loop */
+#define GUARDIAN_LOOKS_MAX 2000 /* partitions at rest that are looked at in one turn ... */
+#define GUARDIAN_DECISION                                                                          \
+    20                           /* ... of which one that is not costs as much as so many, and     \
+                                    one more for 16 nodes each */
+#define GUARDIAN_REST          3 /* after a look at all partitions none for so often its time */
+#define GUARDIAN_REST_MAX      (5 * BR_SECOND)
 #define GUARDIAN_PROPOSALS_MAX 20000 /* under way at once; the others wait for their turn */
 #define GUARDIAN_STAGES_MAX    5     /* delays before a proposal is sent again */
 
@@ -19,8 +25,8 @@ struct guardian;
 struct guardian *guardian_new(struct meta *meta);
 void guardian_free(struct guardian *guardian); /* NULL-safe */
 
-/* Look at this partition soon; at all of them soon, a part in each turn; at all that this node is
- * a member of. */
+/* Look at this partition soon; at all of them soon, a part in each turn, once however often it is
+ * asked for meanwhile; at all that this node is a member of. */
 void guardian_touch(struct meta *meta, struct gpid pid);
 void guardian_scan(struct meta *meta);
 void guardian_touch_node(struct meta *meta, int32_t node);
@@ -40,9 +46,12 @@ const char *guardian_plan(struct meta *meta, struct gpid pid, const struct actio
 /* One proposal, now, whatever the guardian thinks of it (propose --force).  NULL: sent. */
 const char *guardian_send(struct meta *meta, struct gpid pid, const struct action *action);
 
-/* Has the whole cluster been looked at since the last change, and was every partition healthy,
- * confirmed and at rest?  (the balancer's condition) */
+/* Has the whole cluster been looked at since the last change, and was every partition of an
+ * available table at rest (cure_unrest), and has been whenever it was looked at since, and nothing
+ * was planned?  (the balancer's condition) */
 bool guardian_all_healthy(const struct meta *meta);
+
+uint64_t guardian_scans(const struct meta *meta); /* looks at all partitions, begun so far */
 
 /* -- cure.c: what one partition needs --------------------------------------------------------- */
 
@@ -55,5 +64,10 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure);
 
 /* Has something happened since it was decided that goes first, or settled it?  NULL: no. */
 const char *cure_overtaken(const struct meta *meta, const struct cure *cure);
+
+/* Does nothing go on with it, and need nothing?  NULL: so it is; else why not: it is unconfirmed,
+ * has too few members or too many or a dead one, is being changed, proposed something, asleep, or
+ * no primary can be chosen. */
+const char *cure_unrest(const struct state *state, struct gpid pid);
 
 #endif

@@ -51,6 +51,7 @@ struct balance_count {
 
 struct recover;
 struct guardian;
+struct balancer;
 struct ddl;
 struct rdsn_client;
 
@@ -79,14 +80,14 @@ struct meta {
     struct state state;        /* what is served; empty before */
     struct writer *writer;     /* NULL: not serving */
     struct guardian *guardian; /* NULL: not serving */
+    struct balancer *balancer; /* NULL: not serving */
     struct ddl *ddl;           /* NULL: not serving */
     int32_t level;             /* LEVEL_*, as set; meta_level_now is what counts */
     int32_t level_told;        /* the last one that counted */
     bool too_few;              /* servers are alive, as of the last tick or change */
     struct timer *tick;
     br_time scanned;              /* the last look at all partitions */
-    br_time balanced;             /* the look after which the balancer went to work */
-    struct balance_count balance; /* what was to be moved then */
+    struct balance_count balance; /* what was to be moved when it was last counted */
     int32_t highest_id;           /* of a table, seen anywhere */
     bool began_empty;             /* the store held no tables when it was loaded */
 

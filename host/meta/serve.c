@@ -7,6 +7,8 @@
 #include "host/meta/drops.h"
 #include "host/meta/guardian.h"
 
+#define META_BURY_MAX 8000 /* partitions of dead servers listed to be looked at in one turn */
+
 /* -- Levels ----------------------------------------------------------------------------------- */
 
 const char *meta_level_text(int32_t level)
@@ -66,7 +68,7 @@ void meta_node_alive(struct meta *meta, const struct detector_node *from)
         return;
     }
     struct state_node *live = &meta->state.nodes[node];
-    live->alive = true;
+    state_set_alive(&meta->state, node, true);
     live->named = from->named;
     live->collected = false;
     meta_level_changed(meta);
@@ -74,19 +76,21 @@ void meta_node_alive(struct meta *meta, const struct detector_node *from)
     guardian_scan(meta);
 }
 
-static void meta_node_dead(struct meta *meta, const struct detector_node *from)
+/* Returns how many partitions are to be looked at for it. */
+static uint32_t meta_node_dead(struct meta *meta, const struct detector_node *from)
 {
     meta_log(meta, BR_WARN, "replica server %s is dead: no beacon for %lld s", from->name,
              (long long) (meta->detector.rules.grace / BR_SECOND));
     int32_t node = meta->guardian ? cluster_node(&meta->state.cluster, from->name) : -1;
     if (node < 0)
-        return;
+        return 0;
     struct state_node *live = &meta->state.nodes[node];
-    live->alive = false;
+    state_set_alive(&meta->state, node, false);
     live->collected = false;
     live->unknown = 0;
     live->strays = 0;
     guardian_touch_node(meta, node);
+    return live->partitions.count;
 }
 
 void meta_synced(struct meta *meta)
@@ -114,15 +118,23 @@ const char *meta_create_wrong(const struct meta *meta)
 
 /* -- The tick --------------------------------------------------------------------------------- */
 
+/* Whoever has died by now; false: there may be more of them, but this is enough for a turn. */
+static bool meta_bury(struct meta *meta, br_time now)
+{
+    struct detector_node *dead;
+    uint32_t touched = 0;
+    while (touched < META_BURY_MAX && (dead = detector_died(&meta->detector, now)))
+        touched += 1 + meta_node_dead(meta, dead);
+    return touched < META_BURY_MAX;
+}
+
 static void meta_tick(void *arg)
 {
     struct meta *meta = arg;
     br_time now = loop_now(meta->loop);
-    struct detector_node *dead;
-    meta->tick = loop_after(meta->loop, META_TICK, meta_tick, meta);
-    while ((dead = detector_died(&meta->detector, now)))
-        meta_node_dead(meta, dead);
-    if (!meta->guardian)
+    bool all = meta_bury(meta, now);
+    meta->tick = loop_after(meta->loop, all ? META_TICK : 0, meta_tick, meta);
+    if (!meta->guardian || !all)
         return;
     meta_level_changed(meta);
     balance_tick(meta);
@@ -193,6 +205,7 @@ void meta_serve(struct meta *meta, struct cluster *cluster, bool recovered)
         meta->highest_id = meta->state.cluster.tables[count - 1].def.id;
     meta->writer = writer_new(meta->loop, meta->store, meta->fence, meta_lost_fence, meta);
     meta->guardian = guardian_new(meta);
+    meta->balancer = balancer_new(meta);
     meta_remember(meta, recovered);
     meta_introduce(meta);
     meta->ddl = ddl_new(meta);
@@ -214,6 +227,8 @@ void meta_unserve(struct meta *meta)
     ddl_free(meta->ddl);
     meta->ddl = NULL;
     change_forget_all(meta);
+    balancer_free(meta->balancer);
+    meta->balancer = NULL;
     guardian_free(meta->guardian);
     meta->guardian = NULL;
     writer_free(meta->writer);
