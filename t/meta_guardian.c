@@ -207,6 +207,44 @@ START_TEST(a_proposal_is_sent_again)
 }
 END_TEST
 
+static uint32_t alive_now(void)
+{
+    uint32_t alive = 0;
+    for (uint32_t i = 0; i < world.meta.state.cluster.node_count; i++)
+        alive += world.meta.state.nodes[i].alive;
+    return alive;
+}
+
+static bool all_buried(void)
+{
+    for (int32_t i = 0; i < wanted_partitions; i++) {
+        if (made_now((struct gpid){ 1, i })->primary >= 0)
+            return false;
+    }
+    return true;
+}
+
+/* More at once than fit in a turn: the last one's turn comes in the next. */
+START_TEST(servers_die_together)
+{
+    wanted_partitions = META_BURY_MAX / 2;
+    made_actors(4);
+    made_table(1, wanted_partitions, 3);
+    for (int32_t i = 0; i < wanted_partitions; i++)
+        made_record((struct gpid){ 1, i }, 5, i % 4, (int[]){ (i + 1) % 4, (i + 2) % 4, -1 },
+                    no_more);
+    made_serve("", 0);
+    made_until(all_at_rest);
+    for (int a = 0; a < 4; a++)
+        detector_find(&world.meta.detector, world.actors[a].name)->last = 1;
+    while (alive_now() == 4)
+        loop_turn(world.loop);
+    ck_assert_uint_eq(alive_now(), 1);
+    made_until(all_buried);
+    ck_assert_uint_eq(alive_now(), 0);
+}
+END_TEST
+
 /* -- When nothing is proposed -------------------------------------------------------------------
  */
 
@@ -484,6 +522,7 @@ TCase *meta_guardian_cases(void)
     tcase_add_test(tcase, a_secondary_that_is_back_stays);
     tcase_add_test(tcase, a_proposal_is_sent_again);
     tcase_add_test(tcase, a_server_that_restarted_is_asked_at_once);
+    tcase_add_test(tcase, servers_die_together);
     tcase_add_test(tcase, nothing_while_freezed);
     tcase_add_test(tcase, nothing_with_too_few_servers);
     tcase_add_test(tcase, nothing_until_it_is_confirmed);

@@ -21,7 +21,7 @@
 #define BALANCE_PLANS_MAX 1024     /* of a round that is only counted */
 #define BALANCE_MOVES_MAX 32       /* of a round that is carried out: under way at once */
 #define BALANCE_LOOKS_MAX 20000000 /* at a replica in one round, or it stays unfinished */
-#define BALANCE_TURN_MAX  30000    /* work in one turn of the loop: some hundred microseconds */
+#define BALANCE_TURN_MAX  20000    /* work in one turn of the loop: about 1 ms */
 #define BALANCE_OVERSHOOT 16
 #define BALANCE_TEXT_MAX  96
 

@@ -296,7 +296,7 @@ static void guardian_scan_end(struct guardian *guardian)
     br_time now = loop_now(meta->loop);
     br_time rest = (now - guardian->scan_at) * GUARDIAN_REST;
     guardian->scan_table = -1;
-    guardian->rested_at = now + (rest < GUARDIAN_REST_MAX ? rest : GUARDIAN_REST_MAX);
+    guardian->rested_at = now + (rest < GUARDIAN_REST_LONGEST ? rest : GUARDIAN_REST_LONGEST);
     guardian_tell(guardian);
     guardian->healthy =
         guardian->scan_healthy && guardian->scan_began == meta->state.unhealthy_hint;

@@ -11,12 +11,15 @@
 
 #include "host/meta/meta.h"
 
-#define GUARDIAN_LOOKS_MAX 2000 /* partitions at rest that are looked at in one turn ... */
-#define GUARDIAN_DECISION                                                                          \
-    20                           /* ... of which one that is not costs as much as so many, and     \
-                                    one more for 16 nodes each */
-#define GUARDIAN_REST          3 /* after a look at all partitions none for so often its time */
-#define GUARDIAN_REST_MAX      (5 * BR_SECOND)
+/* In one turn so many partitions at rest are looked at; one that is not costs as much as
+ * GUARDIAN_DECISION of them, and as one more for 16 nodes each. */
+#define GUARDIAN_LOOKS_MAX 2000
+#define GUARDIAN_DECISION  20
+
+/* After a look at all partitions there is none for so many times its time. */
+#define GUARDIAN_REST         3
+#define GUARDIAN_REST_LONGEST (5 * BR_SECOND)
+
 #define GUARDIAN_PROPOSALS_MAX 20000 /* under way at once; the others wait for their turn */
 #define GUARDIAN_STAGES_MAX    5     /* delays before a proposal is sent again */
 

@@ -24,6 +24,7 @@
 #define META_EXIT_REFUSED 78          /* a human must change something first (EX_CONFIG) */
 #define META_RETRY        (BR_SECOND) /* between attempts at a store that does not answer */
 #define META_TICK         (500 * BR_MILLISECOND) /* between looks at who is alive */
+#define META_BURY_MAX     8000 /* partitions of dead servers, listed to be looked at in one turn */
 
 enum meta_state {
     META_STARTING = 1,

@@ -7,8 +7,6 @@
 #include "host/meta/drops.h"
 #include "host/meta/guardian.h"
 
-#define META_BURY_MAX 8000 /* partitions of dead servers listed to be looked at in one turn */
-
 /* -- Levels ----------------------------------------------------------------------------------- */
 
 const char *meta_level_text(int32_t level)
