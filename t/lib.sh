@@ -88,7 +88,7 @@ meta_up() {
 }
 
 # Short leases and intervals, so that what waits for them is tested in seconds; both sides must agree.
-lease=4
+lease=${lease:-4}
 lease_options="--lease ${lease}s --beacon-interval 500ms --check-interval 200ms"
 lease_options="$lease_options --config-sync-interval 1s --group-check-interval 1s"
 lease_sets="--set replication.fd_lease_seconds=$lease --set replication.fd_grace_seconds=$((lease + 1))"
