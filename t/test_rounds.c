@@ -448,6 +448,31 @@ START_TEST(early_claims_are_given_time)
 }
 END_TEST
 
+/* They found us while another led: known, and not yet acknowledged. */
+static bool both_known(void)
+{
+    const struct detector *detector = &world.meta.detector;
+    return detector->count == 2 && detector->nodes[0].acked && detector->nodes[1].acked;
+}
+
+START_TEST(who_was_not_acknowledged_yet_is_given_time)
+{
+    struct asked asked;
+    play_two();
+    until(both_known);
+    players[0].beacons = players[1].beacons = false;
+    players[0].obeys = players[1].obeys = true;
+    world.meta.leading_since = loop_now(world.loop);
+    detector_forget_acks(&world.meta.detector);
+    ask(&asked, false);
+    until(looks_later);
+    players[0].beacons = players[1].beacons = true;
+    world_until(&asked.done);
+    ck_assert_str_eq(asked.err, "ERR_OK");
+    ck_assert(partition_unconfirmed(record(1)));
+}
+END_TEST
+
 START_TEST(who_obeys_another_is_refused_after_two_graces)
 {
     struct asked asked;
@@ -516,6 +541,7 @@ static TCase *rounds(void)
     tcase_add_test(tcase, as_pegasus_does_it_nobody_is_waited_for);
     tcase_add_loop_test(tcase, motion_tells_a_group_that_lives, 0, 2);
     tcase_add_test(tcase, early_claims_are_given_time);
+    tcase_add_test(tcase, who_was_not_acknowledged_yet_is_given_time);
     tcase_add_test(tcase, who_obeys_another_is_refused_after_two_graces);
     tcase_add_test(tcase, a_lost_lock_ends_the_waiting);
     tcase_add_test(tcase, a_stop_ends_the_waiting);

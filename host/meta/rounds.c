@@ -264,15 +264,26 @@ static void rounds_ask_again(void *arg)
     rounds_ask(recover, rounds_second);
 }
 
+/* Has this server found us, and did we acknowledge it before it was asked? */
+static bool rounds_found_us(const struct recover *recover, uint32_t index)
+{
+    const struct detector_node *node = rounds_node(recover, index);
+    if (!node)
+        return false;
+    return node->cold
+           || (node->acked_since != 0
+               && node->acked_since <= recover->first->nodes[index].asked_at);
+}
+
 /* Who claims to serve beacons to somebody; just after we took the lead it may not have found us
- * yet, which is no sign that it obeys another. */
+ * yet, or not as the leader, which is no sign that it obeys another. */
 static bool rounds_early(const struct recover *recover)
 {
     const struct meta *meta = recover->meta;
     if (loop_now(meta->loop) - meta->leading_since > detector_gap(&meta->detector))
         return false;
     for (uint32_t i = 0; i < recover->node_count; i++) {
-        if (hot_claims(&recover->first->nodes[i], NULL, 0) && !rounds_node(recover, i))
+        if (hot_claims(&recover->first->nodes[i], NULL, 0) && !rounds_found_us(recover, i))
             return true;
     }
     return false;
