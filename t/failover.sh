@@ -8,6 +8,7 @@ set -euo pipefail
 export top_srcdir top_builddir
 [ -n "${ZK_HOSTS:-}" ] || exec "$top_srcdir/t/zookeeper.sh" "${BASH_SOURCE[0]}" "$@"
 . "$top_srcdir/t/lib.sh"
+long
 . "$top_srcdir/t/cluster.sh"
 times=${1:-5}
 seed=${2:-1}

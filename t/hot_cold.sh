@@ -4,6 +4,7 @@
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 . "$top_srcdir/t/hot_lib.sh"
+long
 store=${1:-sqlite}
 store_for "$store"
 meta_port=$(free_ports 7)

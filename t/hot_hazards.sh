@@ -5,6 +5,7 @@
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 . "$top_srcdir/t/hot_lib.sh"
+long
 store_for sqlite
 RANDOM=${SEED:-$$}
 meta_port=$(free_ports 8)

@@ -28,6 +28,13 @@ trap cleanup EXIT
 trap 'exit 130' INT # never the status of the last command, which may be 0
 trap 'exit 143' TERM
 
+# long: this script takes long, and a brief run (BRIDLE_BRIEF=1) leaves it out, loudly.
+long() {
+    [ -n "${BRIDLE_BRIEF:-}" ] || return 0
+    echo "SKIPPED: ${0##*/} takes long, and this run is brief (BRIDLE_BRIEF)"
+    exit 77
+}
+
 die() { echo "FAILED: $*" >&2; exit 1; }
 
 # free_ports N: the first of N adjacent ports of 127.0.0.1 on which nobody listens; below those that

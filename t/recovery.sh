@@ -3,6 +3,7 @@
 # default) or on the ZooKeeper of $ZK_HOSTS.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
+[ "${1:-sqlite}" = sqlite ] || long
 store=${1:-sqlite}
 store_for "$store"
 

@@ -13,6 +13,7 @@ if [ "$store" = zookeeper ] && [ -z "${ZK_HOSTS:-}" ]; then
 fi
 lease=2 grace=3
 . "$top_srcdir/t/lib.sh"
+long
 . "$top_srcdir/t/cluster.sh"
 store_for "$store"
 partitions=24

@@ -17,6 +17,7 @@ partitions=${4:-64}
 RANDOM=$seed
 lease=8 grace=9 # a leader's death does not end leases
 . "$top_srcdir/t/lib.sh"
+long
 . "$top_srcdir/t/cluster.sh"
 store_for "$store"
 meta_options=(--set meta_server.lb_interval=1s)
