@@ -118,6 +118,130 @@ START_TEST(learning_under_writes)
 }
 END_TEST
 
+/* What it prepared as a secondary is committed as soon as it is primary and alone; and its learner
+ * takes that over out of the list. */
+START_TEST(learning_after_a_takeover)
+{
+    struct msg_prepare_ack ack;
+    stage.options.config_sync_interval = BR_MINUTE;
+    stage_disk(5, 10);
+    stage_list(5, '0', "s1");
+    stage_start();
+    stage_role(BR_ROLE_SECONDARY, 5);
+    for (int64_t decree = 11; decree <= 13; decree++)
+        ck_assert_str_eq(stage_prepare(5, BR_ROLE_SECONDARY, 0, decree, 10, &ack), "ERR_OK");
+    stage.listed_count = 0;
+    struct msg_configuration_update_request proposal = stage_config(2, 5, 0, "s", 's');
+    stage_propose(&proposal);
+    stage_role(BR_ROLE_PRIMARY, 6);
+    ck_assert_int_eq(replica_committed(stage_replica()), 13);
+    for (int64_t decree = 11; decree <= 13; decree++) {
+        const struct mutation *mutation = prepare_list_get(&stage_replica()->list, decree);
+        ck_assert_int_eq(mutation->header.ballot, 6);
+        ck_assert_int_lt(mutation->header.last_committed_decree, decree);
+    }
+    other_start(1, 10);
+    STAGE_UNTIL(other.state == STUB_CONNECTED && !other.syncing);
+    proposal = stage_config(3, 6, 's', "", '0');
+    stage_propose(&proposal);
+    STAGE_UNTIL(other_replica() && other_replica()->config.role == BR_ROLE_SECONDARY);
+    ck_assert_int_eq(replica_committed(other_replica()), 13);
+    other_stop();
+}
+END_TEST
+
+/* -- A learner that asks again -------------------------------------------------------------------
+ */
+
+static struct msg_learn_response scripted_learns(int64_t signature, int64_t applied)
+{
+    struct msg_learn_request request;
+    struct msg_learn_response response;
+    wire_init(&wire_learn_request, &request);
+    request.pid = (struct gpid){ 1, 0 };
+    request.learner = stage_address('1');
+    request.signature = signature;
+    request.last_committed_decree_in_app = applied;
+    ck_assert_str_eq(stage_ask_message("RPC_LEARN", &wire_learn_request, &request), "ERR_OK");
+    stage_decode(&wire_learn_response, &response);
+    ck_assert_str_eq(response.err, "ERR_OK");
+    return response;
+}
+
+static int64_t scripted_added(void)
+{
+    struct msg_configuration_update_request proposal = stage_config(3, 2, 's', "", '1');
+    stage_propose(&proposal);
+    return stage_replica()->primary.learners[0].signature;
+}
+
+static uint32_t cache_count(br_bytes meta)
+{
+    struct mutation_header header;
+    struct fail fail;
+    br_bytes updates;
+    uint32_t count = 0;
+    for (size_t size; meta.size > 0; count++) {
+        ck_assert_int_eq(mutation_decode(meta, &header, &updates, &size, &fail), BR_OK);
+        meta = (br_bytes){ (const char *) meta.data + size, meta.size - size };
+    }
+    return count;
+}
+
+/* Restarted, it has lost what it acknowledged, be that committed or not: it gets all of it. */
+START_TEST(a_learner_asks_again)
+{
+    static const char empty[] = { 0x0c, 0, 0, 0, 0 };
+    stage.options.min_replicas = 1;
+    stage.options.config_sync_interval = BR_MINUTE;
+    stage_primary("");
+    write_some(1);
+    int64_t signature = scripted_added();
+    struct msg_learn_response response = scripted_learns(signature, 10);
+    ck_assert_int_eq(response.prepare_start_decree, 12);
+    ck_assert_uint_eq(cache_count(response.state.meta), 1);
+    write_some(2);
+    ck_assert_uint_eq(stage_records(&stage.peers[1], "RPC_PREPARE"), 2);
+    stage.peers[1].prepare_err = "";
+    rdsn_client_call(stage.client, stage.name,
+                     &(struct rdsn_request){ .rpc = "RPC_RRDB_RRDB_PUT",
+                                             .body = { empty, sizeof empty },
+                                             .timeout = 30 * BR_SECOND,
+                                             .app_id = 1 },
+                     NULL, NULL);
+    STAGE_UNTIL(stage_records(&stage.peers[1], "RPC_PREPARE") == 3);
+    ck_assert_int_eq(replica_committed(stage_replica()), 13);
+    stage.peers[1].prepare_err = NULL;
+    response = scripted_learns(signature, 11);
+    ck_assert_int_eq(response.prepare_start_decree, 14);
+    ck_assert_uint_eq(cache_count(response.state.meta), 2);
+    STAGE_UNTIL(replica_committed(stage_replica()) == 14);
+    ck_assert_uint_eq(stage_replica()->primary.learner_count, 1);
+}
+END_TEST
+
+/* Another one was primary: who learned before that has not got what it prepared. */
+START_TEST(a_learner_of_former_times)
+{
+    struct msg_prepare_ack ack;
+    stage.options.config_sync_interval = BR_MINUTE;
+    stage_primary("");
+    scripted_learns(scripted_added(), 10);
+    struct msg_configuration_update_request proposal = stage_config(5, 2, 's', "", 's');
+    stage_propose(&proposal);
+    stage_role(BR_ROLE_SECONDARY, 3);
+    for (int64_t decree = 11; decree <= 12; decree++)
+        ck_assert_str_eq(stage_prepare(4, BR_ROLE_SECONDARY, 0, decree, decree - 1, &ack),
+                         "ERR_OK");
+    proposal = stage_config(2, 4, '0', "s", 's');
+    stage_propose(&proposal);
+    stage_role(BR_ROLE_PRIMARY, 5);
+    ck_assert_int_eq(replica_committed(stage_replica()), 12);
+    ck_assert_uint_eq(stage_replica()->primary.learner_count, 0);
+    ck_assert_uint_eq(stage_records(&stage.peers[1], "RPC_PREPARE"), 0);
+}
+END_TEST
+
 /* -- What a learnee refuses ---------------------------------------------------------------------
  */
 
@@ -313,6 +437,9 @@ TCase *replica_learning(void)
     tcase_add_loop_test(tcase, a_learner_becomes_a_secondary, 0,
                         (int) (sizeof learn_cases / sizeof *learn_cases));
     tcase_add_test(tcase, learning_under_writes);
+    tcase_add_test(tcase, learning_after_a_takeover);
+    tcase_add_test(tcase, a_learner_asks_again);
+    tcase_add_test(tcase, a_learner_of_former_times);
     tcase_add_loop_test(tcase, learn_is_refused, 0, 4);
     tcase_add_loop_test(tcase, completion_is_refused, 0, 3);
     tcase_add_test(tcase, a_learner_is_not_ready);

@@ -82,21 +82,20 @@ static void learnee_refuse(struct replica *replica, struct rdsn_incoming *incomi
 }
 
 /* From `start` on, out of the prepare list where it reaches back so far, else as a whole.  true:
- * prepares begin now. */
+ * prepares begin now.  They begin anew where a learner asks again under its signature: Pegasus lets
+ * them begin where they did (prepare_cached_learn_state), trusting that the learner still has in
+ * its log what it acknowledged since, which one without data may not. */
 static bool learnee_give(struct replica *replica, struct learner *learner, int64_t start,
                          struct msg_learn_response *response, struct buf *cache)
 {
     const struct prepare_list *list = &replica->list;
-    bool begins = false;
     if (start > list->first || (start == list->first && !list->empty)) {
-        begins = learner->prepare_start == -1;
-        if (begins)
-            learner->prepare_start = list->committed + 1;
+        learner->prepare_start = list->committed + 1;
         response->prepare_start_decree = learner->prepare_start;
         response->type = LEARN_CACHE;
         learnee_put_cache(replica, start, learner->prepare_start, cache);
         response->state.meta = buf_bytes(cache);
-        return begins;
+        return true;
     }
     learner->prepare_start = -1;
     response->type = LEARN_APP;

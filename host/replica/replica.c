@@ -207,10 +207,14 @@ bool replica_become_role(struct replica *replica, br_role role)
 /* -- Following a configuration ------------------------------------------------------------------
  */
 
-/* primary_context::reset_membership. */
+/* primary_context::reset_membership.  Learners are kept only where nobody else was primary in
+ * between: they have not got what that one prepared.  (Pegasus keeps them always.) */
 static void replica_reset_members(struct replica *replica, const struct membership *members)
 {
     struct primary_state *primary = &replica->primary;
+    if (members->ballot > primary->led + 1)
+        primary->learner_count = 0;
+    primary->led = members->ballot;
     if (members->ballot > primary->members.ballot)
         primary->next_signature = ((uint64_t) members->ballot << 32) + 1;
     else

@@ -47,6 +47,7 @@ struct learner {
 /* What only a primary has.  The learners outlive a reconfiguration, in which it is inactive. */
 struct primary_state {
     struct membership members;
+    int64_t led; /* the last ballot at which it was primary */
     struct learner learners[LEARNERS_MAX];
     uint32_t learner_count;
     uint64_t next_signature;
