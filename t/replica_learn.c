@@ -242,6 +242,30 @@ START_TEST(a_learner_of_former_times)
 }
 END_TEST
 
+/* Its notice comes when a group check's answer has made it a secondary already. */
+START_TEST(a_notice_comes_late)
+{
+    struct msg_group_check_response report;
+    struct msg_learn_notify_response response;
+    stage_primary("");
+    int64_t signature = scripted_added();
+    wire_init(&wire_group_check_response, &report);
+    report.pid = (struct gpid){ 1, 0 };
+    report.node = stage_address('1');
+    report.learner_status_ = LEARNER_SUCCEEDED;
+    report.learner_signature = signature;
+    for (int i = 0; i < 2; i++) {
+        stage_ask_message("RPC_LEARN_COMPLETION_NOTIFY", &wire_group_check_response, &report);
+        stage_decode(&wire_learn_notify_response, &response);
+        ck_assert_str_eq(response.err, "ERR_OK");
+        ck_assert_int_eq(response.signature, signature);
+        stage_role(BR_ROLE_PRIMARY, 3);
+    }
+    ck_assert_uint_eq(stage_replica()->primary.members.secondary_count, 1);
+    ck_assert_uint_eq(stage.meta.updates, 2); /* to be primary, and the upgrade: no other */
+}
+END_TEST
+
 /* -- What a learnee refuses ---------------------------------------------------------------------
  */
 
@@ -440,6 +464,7 @@ TCase *replica_learning(void)
     tcase_add_test(tcase, learning_after_a_takeover);
     tcase_add_test(tcase, a_learner_asks_again);
     tcase_add_test(tcase, a_learner_of_former_times);
+    tcase_add_test(tcase, a_notice_comes_late);
     tcase_add_loop_test(tcase, learn_is_refused, 0, 4);
     tcase_add_loop_test(tcase, completion_is_refused, 0, 3);
     tcase_add_test(tcase, a_learner_is_not_ready);

@@ -146,6 +146,8 @@ void learnee_asked(struct replica *replica, struct rdsn_incoming *incoming,
 const char *learnee_succeeded(struct replica *replica, struct peer *peer, int64_t signature)
 {
     const struct learner *learner = learnee_find(replica, peer);
+    if (learnee_role(replica, peer) == BR_ROLE_SECONDARY)
+        return "ERR_OK";
     if (!learner)
         return "ERR_LEARNER_NOT_FOUND";
     if (learner->signature != signature)

@@ -233,6 +233,11 @@ void learnee_forget(struct replica *replica, const struct peer *peer);
 br_role learnee_role(struct replica *replica, const struct peer *peer);
 void learnee_asked(struct replica *replica, struct rdsn_incoming *incoming,
                    const struct msg_learn_request *request, struct peer *learner);
+
+/* A learner says that it is done; its upgrade begins.  ERR_OK too where it is a secondary already:
+ * it says so in a group check's answer and in a notice, and the later one may come after the
+ * upgrade. A server with data answers ERR_LEARNER_NOT_FOUND then
+ * (handle_learning_succeeded_on_primary), and the learner gives up what it has learned. */
 const char *learnee_succeeded(struct replica *replica, struct peer *learner, int64_t signature);
 
 /* The configuration that a primary tells others. */
