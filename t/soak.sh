@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on both stores, then every
-# fuzzer for SECONDS each.
+# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on both stores, learning
+# under load, then every fuzzer for SECONDS each.
 set -euo pipefail
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${top_builddir:=${BRIDLE_BUILD:-$top_srcdir/build}}"
@@ -10,6 +10,7 @@ seed=${2:-$(date +%s)}
 echo "seed $seed"
 "$top_srcdir/t/sweep.sh" sqlite 60 "$seed"
 "$top_srcdir/t/zookeeper.sh" "$top_srcdir/t/sweep.sh" zookeeper 60 "$seed"
+"$top_srcdir/t/replica.sh" 120 "$seed"
 "$top_srcdir/t/storm.sh" sqlite 60 "$seed"
 "$top_srcdir/t/storm.sh" zookeeper 60 "$seed"
 "$top_srcdir/t/failover.sh" 100 "$seed"
