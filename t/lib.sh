@@ -21,6 +21,9 @@ cleanup() {
         tail -n 40 "$dir"/*.log 2>/dev/null
     fi
     [ -z "${KEEP:-}" ] || cp "$dir"/*.log "$KEEP"
+    for port in "$top_builddir"/t/tmp/port.*; do
+        [ "$(readlink "$port")" != $$ ] || rm -f "$port"
+    done
     rm -rf "$dir"
     exit "$status"
 }
@@ -37,12 +40,16 @@ long() {
 
 die() { echo "FAILED: $*" >&2; exit 1; }
 
-# free_ports N: the first of N adjacent ports of 127.0.0.1 on which nobody listens; below those that
-# the kernel gives to outgoing connections (from 32768 on), which a look for listeners does not see.
+# free_ports N: the first of N (at most 16) adjacent ports of 127.0.0.1 on which nobody listens; below
+# those that the kernel gives to outgoing connections (from 32768 on), which a look for listeners does
+# not see.  They are this script's until it ends: others of this build look elsewhere.
 free_ports() {
-    local try port ok
+    local try port ok mine
     for try in $(seq 100); do
-        port=$((20000 + (RANDOM * 7 + $$ + try * 131) % 12000))
+        port=$((20000 + 16 * ((RANDOM * 7 + $$ + try * 131) % 750)))
+        mine=$top_builddir/t/tmp/port.$port
+        if [ -L "$mine" ] && ! kill -0 "$(readlink "$mine")" 2>/dev/null; then rm -f "$mine"; fi
+        ln -sT $$ "$mine" 2>/dev/null || continue
         ok=1
         for i in $(seq 0 $(($1 - 1))); do
             if (exec 3<>"/dev/tcp/127.0.0.1/$((port + i))") 2>/dev/null; then ok=; fi
