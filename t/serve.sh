@@ -284,6 +284,9 @@ scene_follower() {
     replicad "$1"
     metas=$all
     soon 'whole, though it knew the follower only' whole
+    stop "replica$1" KILL
+    replicad "$1" # what follows restarts the leader, which it would not find again
+    soon 'whole' whole
     stop meta2
     [ "$gone" -eq 0 ] || die "SIGTERM: status $gone"
 }
