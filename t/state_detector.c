@@ -77,6 +77,16 @@ START_TEST(a_server_of_the_metadata_is_presumed)
 }
 END_TEST
 
+/* A follower heard it long ago; the leader that gave it its lease is gone only now. */
+START_TEST(a_whole_grace_passes_after_a_takeover)
+{
+    see("a:1", 0, 100);
+    detector_presume(&detector, "a:1", 9, 120 * BR_SECOND);
+    ck_assert_ptr_null(detector_died(&detector, 141 * BR_SECOND));
+    ck_assert_ptr_nonnull(detector_died(&detector, 143 * BR_SECOND));
+}
+END_TEST
+
 START_TEST(a_server_may_never_come)
 {
     detector_presume(&detector, "a:1", 9, 100 * BR_SECOND);
@@ -206,6 +216,7 @@ TCase *state_detector_cases(void)
     tcase_add_test(tcase, a_server_that_restarted_is_new);
     tcase_add_test(tcase, a_server_is_new_after_its_grace);
     tcase_add_test(tcase, a_server_of_the_metadata_is_presumed);
+    tcase_add_test(tcase, a_whole_grace_passes_after_a_takeover);
     tcase_add_test(tcase, a_server_may_never_come);
     tcase_add_test(tcase, acknowledgements_have_no_gap);
     tcase_add_test(tcase, a_presumption_hides_no_gap);

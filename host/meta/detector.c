@@ -92,12 +92,14 @@ struct detector_node *detector_presume(struct detector *detector, const char *na
                                        uint64_t address, br_time now)
 {
     struct detector_node *node = detector_have(detector, name, address);
-    if (!node || detector_alive(detector, node, now))
-        return node;
+    if (!node)
+        return NULL;
+    if (!detector_alive(detector, node, now))
+        node->presumed = true;
     detector_silence(detector, node, now);
-    node->last = now;
     node->alive = true;
-    node->presumed = true;
+    /* What a follower heard once says nothing of the lease that the former leader gave. */
+    node->last = now;
     return node;
 }
 
