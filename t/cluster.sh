@@ -141,3 +141,27 @@ recover_table() {
     shell recover -f "$dir/nodes" >"$dir/recovered" 2>&1 || { cat "$dir/recovered"; die 'recovery failed'; }
     stop meta1
 }
+
+# -- Checks, counted in $passed ------------------------------------------------------------------
+
+pass() { passed=$((passed + 1)); }
+
+# must NAME COMMAND...: now.
+must() {
+    local name=$1; shift
+    "$@" >"$dir/must" 2>&1 || { cat "$dir/must"; die "$name: $*"; }
+    pass
+}
+
+# soon NAME COMMAND...: within $patience seconds.
+patience=${patience:-60}
+soon() { wait_for "$patience" "${@:2}" || die "$1"; pass; }
+
+# says STATUS PATTERN COMMAND...: the shell's output and exit status.
+says() {
+    local want=$1 pattern=$2 got=0; shift 2
+    shell "$@" >"$dir/out" 2>&1 || got=$?
+    [ "$got" -eq "$want" ] || { cat "$dir/out"; die "bridle $*: exit status $got, expected $want"; }
+    grep -qE -- "$pattern" "$dir/out" || { cat "$dir/out"; die "bridle $*: no line matches: $pattern"; }
+    pass
+}

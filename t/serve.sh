@@ -17,26 +17,6 @@ long
 . "$top_srcdir/t/cluster.sh"
 store_for "$store"
 partitions=24
-passed=0
-pass() { passed=$((passed + 1)); }
-
-# must NAME COMMAND...: now.
-must() {
-    local name=$1; shift
-    "$@" >"$dir/must" 2>&1 || { cat "$dir/must"; die "$name: $*"; }
-    pass
-}
-# soon NAME COMMAND...: within a moment.
-soon() { wait_for 60 "${@:2}" || die "$1"; pass; }
-
-# says STATUS PATTERN COMMAND...: the shell's output and exit status.
-says() {
-    local want=$1 pattern=$2 got=0; shift 2
-    shell "$@" >"$dir/out" 2>&1 || got=$?
-    [ "$got" -eq "$want" ] || { cat "$dir/out"; die "bridle $*: exit status $got, expected $want"; }
-    grep -qE -- "$pattern" "$dir/out" || { cat "$dir/out"; die "bridle $*: no line matches: $pattern"; }
-    pass
-}
 
 server() { echo "127.0.0.1:$((replica_base + $1))"; }
 log_has() { grep -qE -- "$2" "$dir/$1.log"; }
@@ -52,7 +32,18 @@ again() {
 
 # Partitions with a primary elsewhere than on server N; with no server N in the group; with none.
 led_without() { [ "$(configs temp | awk -v it="$(server "$1")" '$3 != "-" && $3 != it' | wc -l)" -eq $partitions ]; }
-without() { ! configs temp | grep -qF "$(server "$1")"; }
+without() { absent 0 "$(server "$1")"; }
+
+# absent COLUMN ADDRESS...: every partition is listed, and these stand nowhere (COLUMN 0), lead none (3).
+absent() {
+    local column=$1 address; shift
+    configs temp >"$dir/now" || return 1
+    [ "$(wc -l <"$dir/now")" -eq $partitions ] || return 1
+    for address; do
+        awk -v column="$column" -v it="$address" 'index($column, it) { found = 1 } END { exit found }' \
+            "$dir/now" || return 1
+    done
+}
 leaderless() { configs temp | awk '$3 == "-"' | wc -l; }
 whole() { healthy temp $partitions 3 && agreed temp 1; }
 none_led() { [ "$(leaderless)" -eq $partitions ]; }
@@ -171,7 +162,7 @@ scene_freeze() {
     frozen() { log_has meta1 'function level freezed'; }
     soon 'frozen' frozen
     says 0 'meta_function_level +: freezed' cluster_info
-    lost() { [ "$(leaderless)" -gt 0 ] && ! configs temp | awk '{print $3}' | grep -qF -e "$(server "$a")" -e "$(server "$b")"; }
+    lost() { [ "$(leaderless)" -gt 0 ] && absent 3 "$(server "$a")" "$(server "$b")"; }
     a=$1 b=$2
     soon 'their partitions have no primary' lost
     replicad "$1"
@@ -204,7 +195,7 @@ scene_levels() {
     must 'blind: nothing is written' cmp "$dir/before" "$dir/after"
     says 0 'current meta level is fl_blind' get_meta_level
     says 0 'the old level is fl_blind' set_meta_level freezed
-    dropped() { ! configs temp | awk '{print $3}' | grep -qF "$(server "$1")"; }
+    dropped() { absent 3 "$(server "$1")"; }
     soon 'freezed: its partitions have no primary' dropped "$1"
     must 'freezed: nobody took over' test "$(leaderless)" -gt 0
     says 0 'the old level is fl_freezed' set_meta_level lively
@@ -368,7 +359,7 @@ scene_names() {
     soon 'whole' healthy temp $partitions 3
     says 0 'localhost' app temp -d
     stop replica2 KILL
-    gone_from() { ! configs temp | grep -qF "localhost:$((replica_base + 2))"; }
+    gone_from() { absent 0 "localhost:$((replica_base + 2))"; }
     soon 'it leaves' gone_from
     named 2
     soon 'cured' healthy temp $partitions 3
