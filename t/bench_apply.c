@@ -249,18 +249,6 @@ static void run_round(struct bench *bench, struct runs *runs)
         order[(i + runs->count) % 3](bench, runs);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double left = *(const double *) a, right = *(const double *) b;
-    return (left > right) - (left < right);
-}
-
-static double median(double *rates, int count)
-{
-    qsort(rates, (size_t) count, sizeof *rates, ascending);
-    return rates[count / 2];
-}
-
 static void report(const struct bench *bench, struct runs *runs)
 {
     static const char *const names[KINDS] = { "ceiling (bare loop of full batches)",
@@ -272,7 +260,7 @@ static void report(const struct bench *bench, struct runs *runs)
     printf("%u records of %zu bytes on average, %d runs\n", bench->count, bytes / bench->count,
            runs->count);
     for (int kind = 0; kind < KINDS; kind++) {
-        medians[kind] = median(runs->rates[kind], runs->count);
+        medians[kind] = bench_median(runs->rates[kind], runs->count);
         printf("%-36s %8.0f records/s (%.0f to %.0f)\n", names[kind], medians[kind],
                runs->rates[kind][0], runs->rates[kind][runs->count - 1]);
     }

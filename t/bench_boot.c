@@ -154,18 +154,6 @@ static double bare_sqlite(const struct bench *bench)
 /* -- Runs and figures ---------------------------------------------------------------------------
  */
 
-static int ascending(const void *a, const void *b)
-{
-    double left = *(const double *) a, right = *(const double *) b;
-    return (left > right) - (left < right);
-}
-
-static double median(double *rates, int count)
-{
-    qsort(rates, (size_t) count, sizeof *rates, ascending);
-    return rates[count / 2];
-}
-
 static void report_load(const struct bench *bench, const char *name, double rate, double ceiling,
                         const struct loaded *loaded)
 {
@@ -191,12 +179,12 @@ static void run_zookeeper(struct bench *bench, const char *options, int runs)
             rates[kind][at] = bare_zookeeper(bench, connections[kind]);
     }
     for (int kind = 0; kind < KINDS; kind++) {
-        double rate = median(rates[kind], runs);
+        double rate = bench_median(rates[kind], runs);
         printf("zookeeper  bare   %9.0f records/s over %u connections (%.0f to %.0f)\n", rate,
                connections[kind], rates[kind][0], rates[kind][runs - 1]);
         best = rate > best ? rate : best;
     }
-    report_load(bench, "zookeeper", median(loads, runs), best, &loaded);
+    report_load(bench, "zookeeper", bench_median(loads, runs), best, &loaded);
 }
 
 static void run_sqlite(struct bench *bench, const char *options, int runs)
@@ -208,9 +196,9 @@ static void run_sqlite(struct bench *bench, const char *options, int runs)
         loads[run] = bench->count / loaded.seconds;
         rates[run] = bare_sqlite(bench);
     }
-    double best = median(rates, runs);
+    double best = bench_median(rates, runs);
     printf("sqlite     bare   %9.0f records/s (%.0f to %.0f)\n", best, rates[0], rates[runs - 1]);
-    report_load(bench, "sqlite", median(loads, runs), best, &loaded);
+    report_load(bench, "sqlite", bench_median(loads, runs), best, &loaded);
 }
 
 static uint32_t argument(int argc, char **argv, int index, int32_t otherwise, int32_t max)

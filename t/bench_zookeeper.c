@@ -214,3 +214,15 @@ double bench_seconds(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
+
+static int ascending(const void *a, const void *b)
+{
+    double left = *(const double *) a, right = *(const double *) b;
+    return (left > right) - (left < right);
+}
+
+double bench_median(double *rates, int count)
+{
+    qsort(rates, (size_t) count, sizeof *rates, ascending);
+    return rates[count / 2];
+}

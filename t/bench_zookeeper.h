@@ -32,4 +32,7 @@ void bench_delete(struct bench_client *client, const struct br_write *writes, ui
 
 double bench_seconds(void);
 
+/* Sorts them. */
+double bench_median(double *rates, int count);
+
 #endif

@@ -10,16 +10,6 @@
 #define RANDOM_PARTITIONS 6
 #define RANDOM_CASES      1000 /* of each test */
 
-struct random {
-    uint64_t state;
-};
-
-static uint32_t random_below(struct random *random, uint32_t limit)
-{
-    random->state = random->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t) (random->state >> 33) % limit;
-}
-
 static bool random_rarely(struct random *random)
 {
     return random_below(random, 60) == 0;

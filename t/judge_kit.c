@@ -197,3 +197,9 @@ const char *kit_group(const struct kit *kit, int32_t id, int32_t index)
     buf_done(&buf);
     return text;
 }
+
+uint32_t random_below(struct random *random, uint32_t limit)
+{
+    random->state = random->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t) (random->state >> 33) % limit;
+}

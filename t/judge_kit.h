@@ -65,4 +65,11 @@ void kit_is(const struct kit *kit, const char *lines);
 /* "primary,drop,drop" by node numbers from 1, "-" for none; static memory. */
 const char *kit_group(const struct kit *kit, int32_t id, int32_t index);
 
+/* Numbers from a seed, the same everywhere. */
+struct random {
+    uint64_t state;
+};
+
+uint32_t random_below(struct random *random, uint32_t limit);
+
 #endif

@@ -7,16 +7,6 @@
 
 #define RANDOM_CASES 100 /* of each test */
 
-struct random {
-    uint64_t state;
-};
-
-static uint32_t random_below(struct random *random, uint32_t limit)
-{
-    random->state = random->state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t) (random->state >> 33) % limit;
-}
-
 /* Mostly sensible, sometimes not. */
 static int32_t random_odd(struct random *random, int32_t low, uint32_t span)
 {

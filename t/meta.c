@@ -2,11 +2,9 @@
 #include "t/meta.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "host/rdsn/info.h"
@@ -122,19 +120,6 @@ void world_teardown(void)
     arena_done(&world_arena);
 }
 
-/* A port nobody listens on: the kernel's choice, given back. */
-static uint16_t world_port(void)
-{
-    struct sockaddr_in in = { .sin_family = AF_INET };
-    socklen_t size = sizeof in;
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *) &in, size), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &in, &size), 0);
-    close(fd);
-    return ntohs(in.sin_port);
-}
-
 void world_meta_in(struct meta *meta, struct config *config, const char *extra)
 {
     struct buf text = { 0 };
@@ -144,7 +129,7 @@ void world_meta_in(struct meta *meta, struct config *config, const char *extra)
                "  min_live_node_count_for_unfreeze: 0\n%s"
                "replication:\n  cluster_name: test\n%s"
                "recovery:\n  node_deadline: 2s\n  retries: 0\n",
-               world_port(), extra,
+               test_port(), extra,
                world.hasty ? "  fd_lease_seconds: 1\n  fd_grace_seconds: 2\n" : "");
     ck_assert_msg(config_parse(config, "test", text.data, text.size, NULL, &fail) == BR_OK, "%s",
                   fail.text);
@@ -351,4 +336,20 @@ struct msg_configuration_recovery_response world_recover(bool skip_bad, bool ski
         "ERR_OK");
     world_decode(&wire_configuration_recovery_response, &response);
     return response;
+}
+
+void asked_reply(void *arg, const struct rdsn_reply *reply)
+{
+    struct asked *asked = arg;
+    struct msg_configuration_recovery_response response;
+    struct arena arena;
+    struct fail fail;
+    arena_init(&arena, 0);
+    ck_assert_int_eq(wire_decode(&wire_configuration_recovery_response, reply->body,
+                                 wire_arena(&arena), &response, &fail),
+                     BR_OK);
+    snprintf(asked->err, sizeof asked->err, "%s", response.err);
+    snprintf(asked->hint, sizeof asked->hint, "%s", response.hint_message);
+    asked->done = true;
+    arena_done(&arena);
 }

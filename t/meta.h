@@ -79,4 +79,14 @@ void world_put(const char *path, const char *value); /* straight into the store 
 /* Run the loop until *flag or 20 s have passed, which fails the test. */
 void world_until(const bool *flag);
 
+/* Who asked for a recovery, and what was answered. */
+struct asked {
+    bool done;
+    char err[32];
+    char hint[4096];
+};
+
+/* The reply of RPC_CM_START_RECOVERY; arg is a struct asked. */
+void asked_reply(void *arg, const struct rdsn_reply *reply);
+
 #endif

@@ -2,11 +2,9 @@
 #include "t/replica.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -211,19 +209,6 @@ static void scripted_start(struct scripted *server)
 
 /* -- The stage -------------------------------------------------------------------------------- */
 
-/* A port nobody listens on: the kernel's choice, given back. */
-static uint16_t stage_port(void)
-{
-    struct sockaddr_in in = { .sin_family = AF_INET };
-    socklen_t size = sizeof in;
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *) &in, size), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &in, &size), 0);
-    close(fd);
-    return ntohs(in.sin_port);
-}
-
 void stage_setup(void)
 {
     memset(&stage, 0, sizeof stage);
@@ -237,7 +222,7 @@ void stage_setup(void)
     scripted_start(&stage.meta);
     for (int i = 0; i < STAGE_PEERS; i++)
         scripted_start(&stage.peers[i]);
-    snprintf(stage.name, sizeof stage.name, "127.0.0.1:%u", stage_port());
+    snprintf(stage.name, sizeof stage.name, "127.0.0.1:%u", test_port());
     stage.metas[0] = stage.meta.name;
     stage.options = stub_defaults;
     stage.options.name = stage.name;
@@ -285,7 +270,7 @@ static struct br_table stage_table(void)
 
 void stage_named(void)
 {
-    snprintf(stage.name, sizeof stage.name, "localhost:%u", stage_port());
+    snprintf(stage.name, sizeof stage.name, "localhost:%u", test_port());
     stage.options.named = true;
 }
 

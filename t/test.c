@@ -3,10 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,4 +120,15 @@ char *test_directory(void)
     free(root);
     ck_assert_ptr_nonnull(mkdtemp(buf.data));
     return buf.data;
+}
+
+uint16_t test_port(void)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *) &in, size), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &in, &size), 0);
+    close(fd);
+    return ntohs(in.sin_port);
 }

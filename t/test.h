@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "host/base/buf.h"
 
@@ -33,5 +34,8 @@ void test_vector(const char *name, struct buf *buf);
 
 /* A fresh empty directory below the build tree's t/tmp; malloc'ed. */
 char *test_directory(void);
+
+/* A port of 127.0.0.1 on which nobody listens: the kernel's choice, given back. */
+uint16_t test_port(void);
 
 #endif

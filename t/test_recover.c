@@ -311,26 +311,6 @@ START_TEST(too_many_nodes_are_refused)
 }
 END_TEST
 
-struct asked {
-    bool done;
-    char err[32];
-};
-
-static void asked_reply(void *arg, const struct rdsn_reply *reply)
-{
-    struct asked *asked = arg;
-    struct msg_configuration_recovery_response response;
-    struct arena arena;
-    struct fail fail;
-    arena_init(&arena, 0);
-    ck_assert_int_eq(wire_decode(&wire_configuration_recovery_response, reply->body,
-                                 wire_arena(&arena), &response, &fail),
-                     BR_OK);
-    memcpy(asked->err, response.err, strlen(response.err) + 1);
-    asked->done = true;
-    arena_done(&arena);
-}
-
 /* The real shell sends its request up to three times; another request must wait. */
 START_TEST(the_same_request_joins_another_does_not)
 {

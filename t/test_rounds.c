@@ -145,28 +145,6 @@ static bool everybody_again(void)
 
 /* -- The request, and who asks meanwhile ------------------------------------------------------ */
 
-struct asked {
-    bool done;
-    char err[32];
-    char hint[4096];
-};
-
-static void asked_reply(void *arg, const struct rdsn_reply *reply)
-{
-    struct asked *asked = arg;
-    struct msg_configuration_recovery_response response;
-    struct arena arena;
-    struct fail fail;
-    arena_init(&arena, 0);
-    ck_assert_int_eq(wire_decode(&wire_configuration_recovery_response, reply->body,
-                                 wire_arena(&arena), &response, &fail),
-                     BR_OK);
-    snprintf(asked->err, sizeof asked->err, "%s", response.err);
-    snprintf(asked->hint, sizeof asked->hint, "%s", response.hint_message);
-    asked->done = true;
-    arena_done(&arena);
-}
-
 static void ask(struct asked *asked, bool skip_bad)
 {
     struct buf body = { 0 };

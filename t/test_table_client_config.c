@@ -222,6 +222,19 @@ START_TEST(test_named)
 }
 END_TEST
 
+/* Each key goes to its partition of `count`. */
+static void put_many(int32_t count)
+{
+    for (int i = 0; i < 32; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key%d", i);
+        struct table_key whole = { .hash = { key, strlen(key) } };
+        struct told put = stage_put(key, "v");
+        ck_assert_int_eq(put.status, BR_OK);
+        ck_assert_int_eq(put.partition, (int32_t) (table_key_hash(&whole) % (uint32_t) count));
+    }
+}
+
 /* 8 partitions become 16: what is known is thrown away, and the children are found. */
 START_TEST(test_split)
 {
@@ -229,14 +242,7 @@ START_TEST(test_split)
     ck_assert_int_eq(stage_put("k", "v").status, BR_OK);
     stage_place(16, &stage.replicas[1]);
     stage.replicas[0].error = _i == 0 ? "ERR_PARENT_PARTITION_MISUSED" : "ERR_OBJECT_NOT_FOUND";
-    for (int i = 0; i < 32; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "key%d", i);
-        struct table_key whole = { .hash = { key, strlen(key) } };
-        struct told put = stage_put(key, "v");
-        ck_assert_int_eq(put.status, BR_OK);
-        ck_assert_int_eq(put.partition, (int32_t) (table_key_hash(&whole) % 16));
-    }
+    put_many(16);
     ck_assert_int_eq(table_client_partitions(stage.table), 16);
 }
 END_TEST
@@ -250,14 +256,7 @@ START_TEST(test_child)
         stage.primaries[i] = 0;
     }
     stage_open(1, 0);
-    for (int i = 0; i < 32; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "key%d", i);
-        struct table_key whole = { .hash = { key, strlen(key) } };
-        struct told put = stage_put(key, "v");
-        ck_assert_int_eq(put.status, BR_OK);
-        ck_assert_int_eq(put.partition, (int32_t) (table_key_hash(&whole) % 8));
-    }
+    put_many(8);
     ck_assert_uint_eq(table_client_questions(stage.table), 1);
 }
 END_TEST

@@ -27,13 +27,7 @@ static void check_send(struct replica *replica, struct peer *peer, br_role role,
 {
     struct stub *stub = replica->stub;
     struct msg_group_check_request request;
-    wire_init(&wire_group_check_request, &request);
-    info_from_table(&replica->table, &request.app);
-    request.node = peer_address(peer);
-    request.hp_node = peer_host_port(peer);
-    WIRE_SET(&request, 8);
-    learnee_config(replica, role, signature, &request.config);
-    request.last_committed_decree = replica_committed(replica);
+    learnee_group_check(replica, peer, role, signature, &request);
     request.confirmed_decree = -1;
     WIRE_SET(&request, 5);
     stub_encode(stub, &wire_group_check_request, &request);

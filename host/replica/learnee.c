@@ -40,6 +40,18 @@ void learnee_config(const struct replica *replica, br_role role, int64_t signatu
     ret->learner_signature = signature;
 }
 
+void learnee_group_check(const struct replica *replica, const struct peer *peer, br_role role,
+                         int64_t signature, struct msg_group_check_request *ret)
+{
+    wire_init(&wire_group_check_request, ret);
+    info_from_table(&replica->table, &ret->app);
+    ret->node = peer_address(peer);
+    ret->hp_node = peer_host_port(peer);
+    WIRE_SET(ret, 8);
+    learnee_config(replica, role, signature, &ret->config);
+    ret->last_committed_decree = replica_committed(replica);
+}
+
 /* The mutations from `decree` on that the learner will not get as prepares. */
 static void learnee_put_cache(struct replica *replica, int64_t decree, int64_t end, struct buf *buf)
 {

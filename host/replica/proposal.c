@@ -234,13 +234,7 @@ static void proposal_tell_learner(struct replica *replica, struct peer *node, in
 {
     struct msg_group_check_request request;
     struct stub *stub = replica->stub;
-    wire_init(&wire_group_check_request, &request);
-    info_from_table(&replica->table, &request.app);
-    request.node = peer_address(node);
-    request.hp_node = peer_host_port(node);
-    WIRE_SET(&request, 8);
-    learnee_config(replica, BR_ROLE_LEARNER, signature, &request.config);
-    request.last_committed_decree = replica_committed(replica);
+    learnee_group_check(replica, node, BR_ROLE_LEARNER, signature, &request);
     stub_encode(stub, &wire_group_check_request, &request);
     stub_tell(stub, replica, node->name, "RPC_LEARN_ADD_LEARNER");
 }

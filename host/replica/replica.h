@@ -244,4 +244,9 @@ const char *learnee_succeeded(struct replica *replica, struct peer *learner, int
 void learnee_config(const struct replica *replica, br_role role, int64_t signature,
                     struct msg_replica_configuration *ret);
 
+/* What a primary tells a member of its group, or a learner: in group checks, and as the news that
+ * it is to learn. */
+void learnee_group_check(const struct replica *replica, const struct peer *peer, br_role role,
+                         int64_t signature, struct msg_group_check_request *ret);
+
 #endif

@@ -154,28 +154,30 @@ static int env_update(struct shell *shell, struct msg_update_app_env_request *re
     return status;
 }
 
-/* -a TABLE before the first argument, which may begin with - itself behind a --. */
-static bool env_arguments(const char **ret_name, int argc, char **argv)
+/* -a TABLE before the first argument, which may begin with - itself behind a --: the table that is
+ * meant; NULL: it was said. */
+static const char *env_arguments(struct shell *shell, int argc, char **argv)
 {
     static const struct option options[] = {
         { "app", required_argument, NULL, 'a' },
         { NULL, 0, NULL, 0 },
     };
+    const char *name = NULL;
     int option;
-    while ((option = getopt_long(argc, argv, "+a:", options, NULL)) != -1) {
-        if (option != 'a')
-            return false;
-        *ret_name = optarg;
+    bool known = true;
+    while (known && (option = getopt_long(argc, argv, "+a:", options, NULL)) != -1) {
+        known = option == 'a';
+        name = optarg;
     }
-    return optind < argc;
+    if (known && optind < argc)
+        return env_table(shell, name);
+    shell_usage(shell, argv[0]);
+    return NULL;
 }
 
 int cmd_set_app_envs(struct shell *shell, int argc, char **argv)
 {
-    const char *name = NULL;
-    if (!env_arguments(&name, argc, argv))
-        return shell_usage(shell, argv[0]);
-    name = env_table(shell, name);
+    const char *name = env_arguments(shell, argc, argv);
     if (!name)
         return SHELL_USAGE;
     uint32_t count = (uint32_t) (argc - optind);
@@ -203,10 +205,7 @@ int cmd_set_app_envs(struct shell *shell, int argc, char **argv)
 
 int cmd_del_app_envs(struct shell *shell, int argc, char **argv)
 {
-    const char *name = NULL;
-    if (!env_arguments(&name, argc, argv))
-        return shell_usage(shell, argv[0]);
-    name = env_table(shell, name);
+    const char *name = env_arguments(shell, argc, argv);
     if (!name)
         return SHELL_USAGE;
     struct msg_update_app_env_request request;
