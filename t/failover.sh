@@ -182,10 +182,14 @@ cat "$dir/load.log"
 [ "$gone" -eq 0 ] || die "the load ended with status $gone"
 [ -z "$(two_primaries)" ] || { two_primaries; die 'two primaries'; }
 
-# What is in the store is what the last leader served: a process without a past reads it.
+# What is in the store is what the last leader served: a process without a past reads it.  The replica
+# servers are stopped meanwhile, for less than their grace, so that nothing changes after the look.
+nothing_waits() { [ "$(shell remote_command -t meta-server bridle.store | grep -c '"0 updates wait for the store"')" -eq 1 ]; }
+for i in 1 2 3; do eval "kill -STOP \$pid_replica$i"; done
+wait_for 20 nothing_waits
 configs temp >"$dir/before"
 for i in 1 2 3; do stop "meta$i"; [ "$gone" -eq 0 ] || die "SIGTERM: status $gone"; done
-for i in 1 2 3; do stop "replica$i"; [ "$gone" -eq 0 ] || die "SIGTERM: status $gone"; done
+for i in 1 2 3; do eval "kill -CONT \$pid_replica$i"; stop "replica$i"; [ "$gone" -eq 0 ] || die "SIGTERM: status $gone"; done
 cp "$dir/meta1.log" "$dir/last1.log" # which starts anew
 bridled 1 --set meta_server.meta_function_level_on_start=blind
 wait_for 20 serves 1

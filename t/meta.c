@@ -298,6 +298,26 @@ const char *world_ask(const char *rpc, const struct wire_schema *schema, const v
     return world_error;
 }
 
+const char *world_command(const char *name, const char *argument)
+{
+    static char text[4096];
+    struct msg_command command;
+    struct arena arena;
+    struct fail fail;
+    const char *answer;
+    wire_init(&wire_command, &command);
+    command.cmd = name;
+    command.arguments = (struct wire_list){ .items = &argument, .count = argument ? 1 : 0 };
+    arena_init(&arena, 0);
+    ck_assert_str_eq(world_ask("RPC_CLI_CLI_CALL", &wire_command, &command), "ERR_OK");
+    ck_assert_int_eq(
+        wire_decode_value(WIRE_STRING, buf_bytes(&world_body), wire_arena(&arena), &answer, &fail),
+        BR_OK);
+    snprintf(text, sizeof text, "%s", answer);
+    arena_done(&arena);
+    return text;
+}
+
 void world_decode(const struct wire_schema *schema, void *response)
 {
     struct fail fail;

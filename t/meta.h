@@ -70,6 +70,9 @@ const char *world_ask(const char *rpc, const struct wire_schema *schema, const v
 extern struct buf world_body;
 void world_decode(const struct wire_schema *schema, void *response);
 
+/* A remote command with one argument or none; the answer is good until the next. */
+const char *world_command(const char *name, const char *argument);
+
 /* start_recovery with the actors as the list; returns the ticket of the request. */
 void world_recover_body(struct buf *body, bool skip_bad, bool skip_lost);
 struct msg_configuration_recovery_response world_recover(bool skip_bad, bool skip_lost);

@@ -215,8 +215,12 @@ START_TEST(one_at_a_time)
     ck_assert_uint_eq(sync.partitions.count, 0);
     ck_assert_str_eq(made_sync(1, &stored, 1, &sync), "ERR_OK");
     ck_assert_int_eq(answers, 0);
+    ck_assert_str_eq(world_command("bridle.store", NULL), "1 updates wait for the store");
+    ck_assert_str_eq(world_command("bridle.store", "-j"),
+                     "{\"serving\":true,\"waiting\":1,\"stalled\":false}");
     writer_hold(world.meta.writer, false);
     made_until(one_answered);
+    ck_assert_str_eq(world_command("bridle.store", NULL), "0 updates wait for the store");
     ck_assert_int_eq(made_now(PID)->ballot, 6);
     ck_assert_int_eq(made_now(PID)->secondary_count, 1);
     made_turns(20);

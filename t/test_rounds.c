@@ -163,26 +163,6 @@ static void expect(const char *text, const char *part)
     ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in:\n%s", part, text);
 }
 
-static const char *command(const char *name, const char *argument)
-{
-    static char text[4096];
-    struct msg_command command;
-    struct arena arena;
-    struct fail fail;
-    const char *answer;
-    wire_init(&wire_command, &command);
-    command.cmd = name;
-    command.arguments = (struct wire_list){ .items = &argument, .count = argument ? 1 : 0 };
-    arena_init(&arena, 0);
-    ck_assert_str_eq(world_ask("RPC_CLI_CLI_CALL", &wire_command, &command), "ERR_OK");
-    ck_assert_int_eq(
-        wire_decode_value(WIRE_STRING, buf_bytes(&world_body), wire_arena(&arena), &answer, &fail),
-        BR_OK);
-    snprintf(text, sizeof text, "%s", answer);
-    arena_done(&arena);
-    return text;
-}
-
 static const struct partition *record(int32_t table)
 {
     const struct partition *partition =
@@ -302,18 +282,21 @@ START_TEST(progress_is_told_as_text_and_as_json)
     static const char sentence[] = "1 of 2 partitions stay hot (1.0), 2 of 4 servers are cold, "
                                    "2 servers are waited for, at most ";
     struct asked asked;
-    ck_assert_str_eq(command("bridle.recovery", NULL), "waiting for a recovery command");
+    ck_assert_str_eq(world_command("bridle.recovery", NULL), "waiting for a recovery command");
+    ck_assert_str_eq(world_command("bridle.store", NULL),
+                     "nothing is written: this server does not serve");
     begin_waiting(&asked);
-    const char *text = command("bridle.recovery", NULL);
+    const char *text = world_command("bridle.recovery", NULL);
     expect(text, "waiting: ");
     expect(text, sentence);
-    text = command("bridle.recovery", "-j");
+    text = world_command("bridle.recovery", "-j");
     expect(text, "{\"state\":\"waiting\",\"detail\":\"");
     expect(text, sentence);
     expect(text, "\"rounds\":1}");
     world_until(&asked.done);
-    ck_assert_str_eq(command("bridle.recovery", NULL), "no recovery is under way: serving");
-    expect(command("bridle.recovery", "-j"), "\"detail\":\"\",\"milliseconds\":0,\"rounds\":0}");
+    ck_assert_str_eq(world_command("bridle.recovery", NULL), "no recovery is under way: serving");
+    expect(world_command("bridle.recovery", "-j"),
+           "\"detail\":\"\",\"milliseconds\":0,\"rounds\":0}");
 }
 END_TEST
 
@@ -340,11 +323,12 @@ START_TEST(all_cold_is_for_one_recovery)
     struct asked asked;
     play_two();
     until(all_acknowledged);
-    ck_assert_str_eq(command("bridle.all-cold", "perhaps"), "ERROR: give true or false");
-    ck_assert_str_eq(command("bridle.all-cold", "true"), "OK");
+    ck_assert_str_eq(world_command("bridle.all-cold", "perhaps"), "ERROR: give true or false");
+    ck_assert_str_eq(world_command("bridle.all-cold", "true"), "OK");
     ask(&asked, false);
     until(recovery_waits);
-    expect(command("bridle.recovery", NULL), "0 of 1 partitions stay hot (none), 2 of 2 servers");
+    expect(world_command("bridle.recovery", NULL),
+           "0 of 1 partitions stay hot (none), 2 of 2 servers");
     lose_lock(); /* that recovery is over, and so is the choice */
     world_until(&asked.done);
     ck_assert_str_eq(asked.err, "ERR_HOLD_BY_OTHERS");
@@ -394,7 +378,7 @@ START_TEST(motion_tells_a_group_that_lives)
     until(all_acknowledged);
     ask(&asked, false);
     until(both_were_asked);
-    expect(command("bridle.recovery", NULL), "waiting: groups are given time to move");
+    expect(world_command("bridle.recovery", NULL), "waiting: groups are given time to move");
     if (moves)
         players[1].actor->replicas[0].prepared++;
     world_until(&asked.done);
@@ -417,7 +401,7 @@ START_TEST(early_claims_are_given_time)
     world.meta.leading_since = loop_now(world.loop);
     ask(&asked, false);
     until(looks_later);
-    expect(command("bridle.recovery", NULL), "are given time to find this meta server");
+    expect(world_command("bridle.recovery", NULL), "are given time to find this meta server");
     players[0].beacons = players[1].beacons = true;
     world_until(&asked.done);
     ck_assert_str_eq(asked.err, "ERR_OK");

@@ -50,6 +50,23 @@ static void command_all_cold(struct meta *meta, const struct msg_command *comman
     buf_text(text, "OK");
 }
 
+/* What was promised to the store and is not there yet; text, or JSON with -j. */
+static void command_store(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    const char *const *arguments = command->arguments.items;
+    bool json = command->arguments.count == 1 && strcmp(arguments[0], "-j") == 0;
+    bool stalled = meta->writer && writer_stalled(meta->writer);
+    uint32_t waiting = meta->writer ? writer_waiting(meta->writer) : 0;
+    if (json)
+        buf_printf(text, "{\"serving\":%s,\"waiting\":%u,\"stalled\":%s}",
+                   meta->writer ? "true" : "false", waiting, stalled ? "true" : "false");
+    else if (!meta->writer)
+        buf_text(text, "nothing is written: this server does not serve");
+    else
+        buf_printf(text, "%u updates wait for the store%s", waiting,
+                   stalled ? ", which does not answer" : "");
+}
+
 static void command_info(struct meta *meta, const struct msg_command *command, struct buf *text)
 {
     (void) command;
@@ -68,6 +85,7 @@ static const struct {
     { "bridle.recovery", "[-j]: what a recovery under way waits for", command_recovery },
     { "bridle.all-cold", "true|false: the next recovery lets every lease run out",
       command_all_cold },
+    { "bridle.store", "[-j]: how many updates wait for the store", command_store },
 };
 
 static void command_help(struct meta *meta, const struct msg_command *command, struct buf *text)
