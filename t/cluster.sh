@@ -36,7 +36,7 @@ bridled() {
 # replicad N [ARGUMENT...]
 replicad() {
     mkdir -p "$dir/replica$1/replica/reps"
-    start "replica$1" "$top_builddir/replicad" --listen "127.0.0.1:$((replica_base + $1))" \
+    start "replica$1" "$top_builddir/replicad" $data_option --listen "127.0.0.1:$((replica_base + $1))" \
         --data "$dir/replica$1" --meta "$metas" --lease "${lease}s" --beacon-interval 300ms \
         --check-interval 200ms --config-sync-interval 1s --group-check-interval 1s \
         "${replica_options[@]}" "${@:2}"
@@ -131,7 +131,7 @@ two_primaries() {
 recover_table() {
     local i
     for i in 1 2 3; do
-        "$top_builddir/replicad" --create "$1:$2:$3:3" --data "$dir/replica$i" --ballot 5 \
+        "$top_builddir/replicad" $data_option --create "$1:$2:$3:3" --data "$dir/replica$i" --ballot 5 \
             --created 1700000000
     done
     for i in 1 2 3; do replicad "$i"; done

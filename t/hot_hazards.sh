@@ -149,7 +149,7 @@ echo "a standby takes over: ok"
 # -- A name that is typed as an address ----------------------------------------------------------------
 
 make_replicas 5 3:named:2:1 0,1
-start replica5 "$top_builddir/replicad" --listen "localhost:$((replica_port + 5))" --pegasus-version 2.6 \
+start replica5 "$top_builddir/replicad" $data_option --listen "localhost:$((replica_port + 5))" --pegasus-version 2.6 \
     --data "$dir/replica5" --meta "127.0.0.1:$meta_port" $lease_options
 wait_for 10 grep -q serving "$dir/replica5.log"
 start_root "$root/g" true --set meta_server.pegasus_version=2.6

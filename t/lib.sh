@@ -71,6 +71,9 @@ wait_for() {
     done
 }
 
+# Replica servers keep no data, unless a script sets this to nothing.
+data_option=${data_option---without-data}
+
 # start NAME COMMAND...: in the background, its output in $dir/NAME.log (of the last start; earlier
 # ones are in NAME.log.old), its pid in pid_NAME.
 start() {
@@ -125,14 +128,14 @@ start_root() {
 
 # make_replicas NODE TABLE PARTITIONS [BALLOT [DECREE]]: on node's disk.
 make_replicas() {
-    "$top_builddir/replicad" --create "$2" --data "$dir/replica$1" --partitions "$3" \
+    "$top_builddir/replicad" $data_option --create "$2" --data "$dir/replica$1" --partitions "$3" \
         --ballot "${4:-1}" --decree "${5:-0}" --created 1700000000
 }
 
 # start_replica N [OPTION...]: on port $replica_port + N; waits until it serves.
 start_replica() {
     # shellcheck disable=SC2086
-    start "replica$1" "$top_builddir/replicad" --listen "127.0.0.1:$((replica_port + $1))" \
+    start "replica$1" "$top_builddir/replicad" $data_option --listen "127.0.0.1:$((replica_port + $1))" \
         --data "$dir/replica$1" --meta "127.0.0.1:$meta_port" $lease_options "${@:2}"
     wait_for 10 grep -q 'serving' "$dir/replica$1.log"
 }

@@ -225,6 +225,7 @@ void stage_setup(void)
     snprintf(stage.name, sizeof stage.name, "127.0.0.1:%u", test_port());
     stage.metas[0] = stage.meta.name;
     stage.options = stub_defaults;
+    stage.options.without_data = true;
     stage.options.name = stage.name;
     stage.options.dirs = &stage.dir;
     stage.options.dir_count = 1;

@@ -21,7 +21,10 @@ static void kill_and_start(int64_t ballot, int64_t durable)
 {
     struct fail fail;
     stage_stop();
-    ck_assert_int_eq(files_store_init(kill_directory(), ballot, durable, &fail), BR_OK);
+    ck_assert_int_eq(files_store_init(kill_directory(),
+                                      &(struct init_info){ .ballot = ballot, .durable = durable },
+                                      &fail),
+                     BR_OK);
     stage_start();
 }
 

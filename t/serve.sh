@@ -336,7 +336,7 @@ scene_names() {
         --set meta_server.stable_rs_min_running=0s)
     metas=localhost:$((meta_base + 1))
     named() {
-        start "replica$1" "$top_builddir/replicad" --listen "localhost:$((replica_base + $1))" \
+        start "replica$1" "$top_builddir/replicad" $data_option --listen "localhost:$((replica_base + $1))" \
             --data "$dir/replica$1" --meta "$metas" --lease "${lease}s" --beacon-interval 300ms \
             --check-interval 200ms --config-sync-interval 1s --group-check-interval 1s \
             --pegasus-version 2.6
@@ -345,7 +345,7 @@ scene_names() {
     shell() { "$top_builddir/bridle" --pegasus-version 2.6 --meta "$metas" "$@"; }
     : >"$dir/nodes"
     for i in 1 2 3; do
-        "$top_builddir/replicad" --create "1:temp:$partitions:3" --data "$dir/replica$i" --ballot 5 \
+        "$top_builddir/replicad" $data_option --create "1:temp:$partitions:3" --data "$dir/replica$i" --ballot 5 \
             --created 1700000000
         named "$i"
         echo "localhost:$((replica_base + i))" >>"$dir/nodes"

@@ -13,7 +13,7 @@ meta_port=$(free_ports 5)
 replica_port=$meta_port
 nodes=$dir/nodes
 for i in 1 2 3; do
-    "$top_builddir/replicad" --create "1:big:$partitions:3" --data "$dir/replica$i" --ballot 5 \
+    "$top_builddir/replicad" $data_option --create "1:big:$partitions:3" --data "$dir/replica$i" --ballot 5 \
         --created 1700000000
     start_replica "$i"
     echo "127.0.0.1:$((replica_port + i))" >>"$nodes"

@@ -88,7 +88,7 @@ START_TEST(rpcs)
         else
             ck_assert_msg(rpc->response || rpc->response_kind, "%s", rpc->name);
     }
-    ck_assert_uint_eq(count, 39);
+    ck_assert_uint_eq(count, 41);
     ck_assert_ptr_null(rpc_find("RPC_CM_LIST_APPS_ACK"));
     ck_assert_ptr_null(rpc_find(""));
     ck_assert(rpc_find("RPC_CONFIG_PROPOSAL")->one_way);

@@ -52,6 +52,49 @@ static const struct wire_field learn_notify_response_fields[] = {
 };
 SCHEMA(learn_notify_response, "learn_notify_response");
 
+static const struct wire_field nfs_copy_request_fields[] = {
+    FIELD(nfs_copy_request, 1, source, 0),
+    FIELD(nfs_copy_request, 2, source_dir, 0),
+    FIELD(nfs_copy_request, 3, dst_dir, 0),
+    FIELD(nfs_copy_request, 4, file_name, 0),
+    FIELD(nfs_copy_request, 5, offset, 0),
+    FIELD(nfs_copy_request, 6, size, 0),
+    FIELD(nfs_copy_request, 7, is_last, 0),
+    FIELD(nfs_copy_request, 8, overwrite, 0),
+    FIELD(nfs_copy_request, 9, source_disk_tag, OPT),
+    FIELD(nfs_copy_request, 10, pid, OPT),
+    FIELD(nfs_copy_request, 11, hp_source, HP),
+};
+SCHEMA(nfs_copy_request, "copy_request");
+
+static const struct wire_field nfs_copy_response_fields[] = {
+    ERROR(nfs_copy_response, 1, error),
+    FIELD(nfs_copy_response, 2, file_content, 0),
+    FIELD(nfs_copy_response, 3, offset, 0),
+    FIELD(nfs_copy_response, 4, size, 0),
+};
+SCHEMA(nfs_copy_response, "copy_response");
+
+static const struct wire_field nfs_size_request_fields[] = {
+    FIELD(nfs_size_request, 1, source, 0),
+    FIELD(nfs_size_request, 2, dst_dir, 0),
+    LIST(nfs_size_request, 3, file_list, WIRE_STRING, 0),
+    FIELD(nfs_size_request, 4, source_dir, 0),
+    FIELD(nfs_size_request, 5, overwrite, 0),
+    FIELD(nfs_size_request, 6, source_disk_tag, OPT),
+    FIELD(nfs_size_request, 7, dest_disk_tag, OPT),
+    FIELD(nfs_size_request, 8, pid, OPT),
+    FIELD(nfs_size_request, 9, hp_source, HP),
+};
+SCHEMA(nfs_size_request, "get_file_size_request");
+
+static const struct wire_field nfs_size_response_fields[] = {
+    FIELD(nfs_size_response, 1, error, 0),
+    LIST(nfs_size_response, 2, file_list, WIRE_STRING, 0),
+    LIST(nfs_size_response, 3, size_list, WIRE_I64, 0),
+};
+SCHEMA(nfs_size_response, "get_file_size_response");
+
 /* -- Mutations -------------------------------------------------------------------------------- */
 
 static int64_t message_load64(const uint8_t *at)

@@ -64,11 +64,59 @@ struct msg_learn_notify_response {
     int64_t signature; /* 3 */
 };
 
+/* Copying files (src/nfs/nfs.thrift). */
+struct msg_nfs_copy_request {
+    uint32_t present;
+    uint64_t source;             /* 1 */
+    const char *source_dir;      /* 2 */
+    const char *dst_dir;         /* 3 */
+    const char *file_name;       /* 4 */
+    int64_t offset;              /* 5 */
+    int32_t size;                /* 6 */
+    bool is_last;                /* 7 */
+    bool overwrite;              /* 8 */
+    const char *source_disk_tag; /* 9? */
+    struct gpid pid;             /* 10? */
+    struct host_port hp_source;  /* 11? 2.6 */
+};
+
+struct msg_nfs_copy_response {
+    uint32_t present;
+    const char *error;     /* 1 */
+    br_bytes file_content; /* 2 */
+    int64_t offset;        /* 3 */
+    int32_t size;          /* 4 */
+};
+
+struct msg_nfs_size_request {
+    uint32_t present;
+    uint64_t source;             /* 1 */
+    const char *dst_dir;         /* 2 */
+    struct wire_list file_list;  /* 3: const char *; empty: all */
+    const char *source_dir;      /* 4 */
+    bool overwrite;              /* 5 */
+    const char *source_disk_tag; /* 6? */
+    const char *dest_disk_tag;   /* 7? */
+    struct gpid pid;             /* 8? */
+    struct host_port hp_source;  /* 9? 2.6 */
+};
+
+struct msg_nfs_size_response {
+    uint32_t present;
+    int32_t error;              /* 1: a code's number; 0 is ERR_OK */
+    struct wire_list file_list; /* 2: const char * */
+    struct wire_list size_list; /* 3: int64_t */
+};
+
 #define WIRE_REPLICA_SCHEMAS(X)                                                                    \
     X(learn_state)                                                                                 \
     X(learn_request)                                                                               \
     X(learn_response)                                                                              \
-    X(learn_notify_response)
+    X(learn_notify_response)                                                                       \
+    X(nfs_copy_request)                                                                            \
+    X(nfs_copy_response)                                                                           \
+    X(nfs_size_request)                                                                            \
+    X(nfs_size_response)
 
 #define WIRE_DECLARE(name) extern const struct wire_schema wire_##name;
 WIRE_REPLICA_SCHEMAS(WIRE_DECLARE)

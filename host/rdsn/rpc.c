@@ -53,6 +53,8 @@ const struct rpc rpc_table[] = {
     ONE_WAY("RPC_LEARN_ADD_LEARNER", group_check_request),
     CALL("RPC_LEARN_COMPLETION_NOTIFY", group_check_response, learn_notify_response),
     CALL("RPC_NEGOTIATION", negotiation, negotiation),
+    CALL("RPC_NFS_COPY", nfs_copy_request, nfs_copy_response),
+    CALL("RPC_NFS_GET_FILE_SIZE", nfs_size_request, nfs_size_response),
     { .name = "RPC_PREPARE", .response = &wire_prepare_ack }, /* the request has three parts */
     CALL("RPC_QUERY_APP_INFO", query_app_info_request, query_app_info_response),
     CALL("RPC_QUERY_PN_DECREE", query_pn_decree_request, query_pn_decree_response),

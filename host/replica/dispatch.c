@@ -155,7 +155,7 @@ static void dispatch_check_codes(struct stub *stub, const struct prepare *prepar
     struct mutation_walk walk;
     mutation_walk_begin(prepare->updates, &walk);
     while (mutation_walk_next(&walk, &update)) {
-        if (!data_find(update.code, update.code_size))
+        if (!data_operation(update.code, update.code_size))
             replica_abort(stub->log, prepare->header.pid, "mutation.cpp:read_from",
                           "invalid mutation task code: %.*s", (int) update.code_size, update.code);
     }
@@ -201,6 +201,8 @@ static const struct dispatch dispatch_table[] = {
     { "RPC_LEARN", &wire_learn_request, dispatch_on_learn, NULL },
     { "RPC_LEARN_COMPLETION_NOTIFY", &wire_group_check_response, dispatch_on_completion, NULL },
     { "RPC_REMOVE_REPLICA", &wire_replica_configuration, dispatch_on_remove, NULL },
+    { "RPC_NFS_COPY", &wire_nfs_copy_request, nfs_copy, NULL },
+    { "RPC_NFS_GET_FILE_SIZE", &wire_nfs_size_request, nfs_sizes, NULL },
     { "RPC_QUERY_PN_DECREE", &wire_query_pn_decree_request, query_decree, NULL },
     { "RPC_CLI_CLI_CALL", &wire_command, query_command, NULL },
     { "RPC_QUERY_APP_INFO", .raw = query_app_info },
@@ -215,6 +217,8 @@ union dispatch_message {
     struct msg_learn_request learn;
     struct msg_replica_configuration config;
     struct msg_query_pn_decree_request decree;
+    struct msg_nfs_copy_request copy;
+    struct msg_nfs_size_request size;
     struct msg_command command;
 };
 
@@ -234,10 +238,10 @@ void dispatch_request(void *arg, struct rdsn_incoming *incoming)
     struct stub *stub = arg;
     const char *name = incoming->header.rpc_name;
     arena_clear(&stub->arena);
-    const struct data_code *code =
-        incoming->header.app_id > 0 ? data_find(name, strlen(name)) : NULL;
-    if (code) {
-        data_request(stub, code, incoming);
+    const struct data_operation *operation =
+        incoming->header.app_id > 0 ? data_operation(name, strlen(name)) : NULL;
+    if (operation) {
+        client_request(stub, operation, incoming);
         return;
     }
     const struct dispatch *to = dispatch_table;

@@ -1,13 +1,17 @@
 /* files -- see files.h. */
 #include "host/replica/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "host/base/mem.h"
 
 static br_status files_failed(const char *path, struct fail *ret_fail)
 {
@@ -77,10 +81,10 @@ br_status files_store_table(const char *dir, const struct br_table *table, bool 
     return status;
 }
 
-br_status files_store_init(const char *dir, int64_t ballot, int64_t durable, struct fail *ret_fail)
+br_status files_store_init(const char *dir, const struct init_info *info, struct fail *ret_fail)
 {
     struct buf bytes = { 0 };
-    init_info_encode(&(struct init_info){ .ballot = ballot, .durable = durable }, &bytes);
+    init_info_encode(info, &bytes);
     br_status status = files_write(dir, ".init-info", &bytes, ret_fail);
     buf_done(&bytes);
     return status;
@@ -104,7 +108,8 @@ br_status files_create(const char *data, const struct br_table *table, int32_t p
     if (!status)
         status = files_store_table(path.data, table, named, ret_fail);
     if (!status)
-        status = files_store_init(path.data, ballot, durable, ret_fail);
+        status = files_store_init(
+            path.data, &(struct init_info){ .ballot = ballot, .durable = durable }, ret_fail);
     buf_done(&path);
     return status;
 }
@@ -113,6 +118,69 @@ bool files_exists(const char *dir)
 {
     struct stat stat_;
     return stat(dir, &stat_) == 0 && S_ISDIR(stat_.st_mode);
+}
+
+br_status files_make_dir(const char *path, struct fail *ret_fail)
+{
+    return files_mkdir(path, false, ret_fail);
+}
+
+br_status files_rename(const char *from, const char *to, struct fail *ret_fail)
+{
+    if (rename(from, to) != 0)
+        return files_failed(to, ret_fail);
+    struct buf above = { 0 };
+    buf_put(&above, to, (size_t) (strrchr(to, '/') - to));
+    bool ok = files_sync_directory(above.data);
+    buf_done(&above);
+    return ok ? BR_OK : files_failed(to, ret_fail);
+}
+
+void files_list(const char *path, const char *prefix, struct arena *arena, struct wire_list *ret)
+{
+    DIR *stream = opendir(path);
+    const char **names = NULL;
+    uint32_t count = 0;
+    for (struct dirent *entry; stream && count < FILES_LIST_MAX && (entry = readdir(stream));) {
+        struct buf name = { 0 };
+        if (entry->d_name[0] == '.')
+            continue;
+        if (prefix)
+            buf_printf(&name, "%s/", prefix);
+        buf_text(&name, entry->d_name);
+        if ((count & (count - 1)) == 0)
+            names = mem_grow(names, (count ? count * 2u : 1u) * sizeof *names);
+        names[count++] = arena_text(arena, name.data, name.size);
+        buf_done(&name);
+    }
+    if (stream)
+        closedir(stream);
+    *ret = (struct wire_list){ .items = arena_alloc(arena, (count + 1u) * sizeof *names),
+                               .count = count };
+    if (count > 0)
+        memcpy(ret->items, names, count * sizeof *names);
+    free(names);
+}
+
+static bool files_delete_in(DIR *stream)
+{
+    bool ok = true;
+    for (struct dirent *entry; ok && (entry = readdir(stream));) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            ok = unlinkat(dirfd(stream), entry->d_name, 0) == 0;
+    }
+    return ok;
+}
+
+br_status files_delete_dir(const char *path, struct fail *ret_fail)
+{
+    DIR *stream = opendir(path);
+    if (!stream)
+        return errno == ENOENT ? BR_OK : files_failed(path, ret_fail);
+    bool ok = files_delete_in(stream) && rmdir(path) == 0;
+    br_status status = ok ? BR_OK : files_failed(path, ret_fail);
+    closedir(stream);
+    return status;
 }
 
 br_status files_set_aside(const char *dir, const char *suffix, struct fail *ret_fail)

@@ -8,6 +8,7 @@
 #include "host/base/buf.h"
 #include "host/base/fail.h"
 #include "host/disk/replica_dir.h"
+#include "host/rdsn/codec.h"
 #include <bridle/types.h>
 
 /* Make an empty replica on disk: D/replica/reps/<id>.<pidx>.<type>/ with its two files, D being
@@ -21,7 +22,21 @@ void files_path(struct buf *buf, const char *data, int32_t table, int32_t partit
 
 br_status files_store_table(const char *dir, const struct br_table *table, bool named,
                             struct fail *ret_fail);
-br_status files_store_init(const char *dir, int64_t ballot, int64_t durable, struct fail *ret_fail);
+br_status files_store_init(const char *dir, const struct init_info *info, struct fail *ret_fail);
+
+/* One directory below one that is there; it may be there already. */
+br_status files_make_dir(const char *path, struct fail *ret_fail);
+
+/* Safe from a power cut once this returns. */
+br_status files_rename(const char *from, const char *to, struct fail *ret_fail);
+
+/* The files of a directory as "PREFIX/NAME" (NULL: "NAME"), in the arena; none where it cannot be
+ * read.  At most FILES_LIST_MAX. */
+#define FILES_LIST_MAX 65536
+void files_list(const char *path, const char *prefix, struct arena *arena, struct wire_list *ret);
+
+/* Delete a directory and the files in it, one level deep; one that is not there is no failure. */
+br_status files_delete_dir(const char *path, struct fail *ret_fail);
 
 /* Is the directory there? */
 bool files_exists(const char *dir);

@@ -121,6 +121,8 @@ br_status inventory_load(struct arena *arena, const struct inventory_dir *data, 
         struct decrees decrees;
         decrees_read(dir.data, decree, &decrees);
         ret_replica->prepared_ballot = decrees.ballot;
+        ret_replica->init_durable = info.durable;
+        ret_replica->valid_from = info.offset_in_private_log;
         ret_replica->data = data;
         ret_replica->row = (struct br_replica){
             .table = name.table,

@@ -23,7 +23,8 @@ struct inventory_dir {
 struct inventory_replica {
     struct br_replica row;
     int64_t prepared_ballot; /* of the last prepared decree, where that is above committed */
-    struct br_table table;   /* as its own .app-info says */
+    int64_t init_durable, valid_from; /* as .init-info says: a decree, an offset of the log */
+    struct br_table table;            /* as its own .app-info says */
     const struct inventory_dir *data;
 };
 

@@ -1,13 +1,15 @@
 /* learner -- learning from the learner's side (src/replica/replica_learn.cpp).
  *
- * Without data a round is done when its answer is there: what a learner with data copies and
- * applies in other threads is a decree taken over.
+ * Round after round the primary says what is to be taken over next: files of a checkpoint or of its
+ * log (learned.c), and at last the mutations that it has in memory, from which on prepares come.
+ * Without data a round is done when its answer is there, and a checkpoint is no more than a decree.
  */
 #include <string.h>
 
 #include "host/replica/stub.h"
 
-#define LEARN_PAUSE BR_SECOND
+#define LEARN_PAUSE   BR_SECOND
+#define LEARN_TIMEOUT (30 * BR_SECOND) /* the primary may make a checkpoint first */
 
 static void learner_go(struct replica *replica);
 
@@ -15,6 +17,7 @@ void learner_cleanup(struct replica *replica)
 {
     struct learner_state *learn = &replica->learn;
     timer_cancel(learn->timer);
+    learned_cancel(replica);
     *learn = (struct learner_state){ .prepare_start = -1, .round = learn->round + 1 };
 }
 
@@ -28,6 +31,12 @@ static void learner_resume(void *arg)
 {
     struct replica *replica = arg;
     replica->learn.timer = NULL;
+    learner_start(replica, (int64_t) replica->learn.version);
+}
+
+void learner_round_done(struct replica *replica)
+{
+    replica->learn.running = false;
     learner_start(replica, (int64_t) replica->learn.version);
 }
 
@@ -83,53 +92,22 @@ static void learner_notify(struct replica *replica)
 /* Learned and getting prepares: what was committed meanwhile is applied out of the list. */
 static void learner_catch_up(struct replica *replica)
 {
-    REPLICA_CHECK(replica, replica->durable + 1 >= replica->learn.prepare_start,
+    REPLICA_CHECK(replica, replica->applied + 1 >= replica->learn.prepare_start,
                   "replica_learn.cpp:init_learn",
-                  "learned state is incomplete: durable %lld, prepares begin at %lld",
-                  (long long) replica->durable, (long long) replica->learn.prepare_start);
-    while (replica->applied < replica_committed(replica)) {
-        REPLICA_CHECK(replica, prepare_list_get(&replica->list, replica->applied + 1),
-                      "replica_learn.cpp:init_learn", "mutation must not be nullptr, decree = %lld",
+                  "learned state is incomplete: applied %lld, prepares begin at %lld",
+                  (long long) replica->applied, (long long) replica->learn.prepare_start);
+    while (replica->applied < replica_committed(replica) && !replica->broken) {
+        struct mutation *mutation = prepare_list_get(&replica->list, replica->applied + 1);
+        REPLICA_CHECK(replica, mutation, "replica_learn.cpp:init_learn",
+                      "mutation must not be nullptr, decree = %lld",
                       (long long) replica->applied + 1);
-        replica->applied++;
+        replica_apply(replica, mutation);
     }
     replica_note_decrees(replica);
     replica->learn.status = LEARNER_SUCCEEDED;
 }
 
 /* -- A round ---------------------------------------------------------------------------------- */
-
-/* The mutations of a LEARN_CACHE.  BR_CORRUPT: they make no sense. */
-static br_status learner_take_cache(struct replica *replica, br_bytes meta, struct fail *ret_fail)
-{
-    while (meta.size > 0) {
-        struct mutation_header header;
-        br_bytes updates;
-        size_t size;
-        br_status status = mutation_decode(meta, &header, &updates, &size, ret_fail);
-        if (status)
-            return status;
-        meta = (br_bytes){ (const char *) meta.data + size, meta.size - size };
-        const struct mutation *old = prepare_list_get(&replica->list, header.decree);
-        if (header.decree <= replica_committed(replica)
-            || (old && old->header.ballot > header.ballot))
-            continue;
-        if (header.decree - replica_committed(replica) > PREPARE_LIST_MAX)
-            return fail_set(ret_fail, BR_CORRUPT, "decree %lld is too far above committed %lld",
-                            (long long) header.decree, (long long) replica_committed(replica));
-        replica_commit_hard(replica, header.last_committed_decree);
-        prepare_list_make_room(&replica->list, header.decree, false);
-        struct mutation *mutation = mutation_new(&replica->stub->pool);
-        mutation->header = header;
-        buf_put(&mutation->updates, updates.data, updates.size);
-        mutation->logged = true;
-        bool room = prepare_list_put(&replica->list, mutation);
-        mutation_release(mutation);
-        REPLICA_CHECK(replica, room, "prepare_list.cpp:prepare",
-                      "mutation_cache::put failed: decree %lld", (long long) header.decree);
-    }
-    return BR_OK;
-}
 
 /* Prepares come from now on, and what was before them is here. */
 static void learner_connect(struct replica *replica, const struct msg_learn_response *response)
@@ -146,11 +124,13 @@ static void learner_connect(struct replica *replica, const struct msg_learn_resp
     learn->status = LEARNER_WITH_PREPARE_TRANSIENT;
     learn->prepare_start = response->prepare_start_decree;
     prepare_list_truncate(&replica->list, replica->applied);
-    if (learner_take_cache(replica, response->state.meta, &fail) != BR_OK) {
+    if (learned_take_cache(replica, response->state.meta, &fail) != BR_OK) {
         learner_failed(replica, fail.text, false);
         return;
     }
     replica_commit_hard(replica, learn->prepare_start - 1);
+    if (replica->broken)
+        return;
     REPLICA_CHECK(replica,
                   replica_committed(replica) == replica->applied
                       && replica->applied + 1 >= learn->prepare_start,
@@ -160,8 +140,7 @@ static void learner_connect(struct replica *replica, const struct msg_learn_resp
                   (long long) learn->prepare_start);
     learn->status = LEARNER_WITH_PREPARE;
     replica_store_init(replica);
-    learn->running = false;
-    learner_start(replica, (int64_t) learn->version);
+    learner_round_done(replica);
 }
 
 /* The whole state of the primary: its decree. */
@@ -170,8 +149,21 @@ static void learner_take_all(struct replica *replica, const struct msg_learn_res
     replica->applied = response->state.to_decree_included;
     prepare_list_reset(&replica->list, replica->applied);
     replica_store_init(replica);
-    replica->learn.running = false;
-    learner_start(replica, (int64_t) replica->learn.version);
+    learner_round_done(replica);
+}
+
+/* What it has is of a history that the primary does not know. */
+static bool learner_begin_anew(struct replica *replica)
+{
+    struct fail fail;
+    if (replica->store && replica_replace(replica, NULL, &fail) != BR_OK) {
+        replica_break(replica, "its data cannot be set aside: %s", fail.text);
+        return false;
+    }
+    replica->applied = 0;
+    prepare_list_reset(&replica->list, 0);
+    replica_store_init(replica);
+    return true;
 }
 
 static void learner_take(struct replica *replica, const struct msg_learn_response *response)
@@ -179,17 +171,23 @@ static void learner_take(struct replica *replica, const struct msg_learn_respons
     if (response->last_committed_decree < replica->applied) {
         replica_log(replica, BR_WARN, "is ahead of its primary: %lld, not %lld; begins anew",
                     (long long) replica->applied, (long long) response->last_committed_decree);
-        replica->applied = 0;
-        prepare_list_reset(&replica->list, 0);
-        replica_store_init(replica);
+        if (!learner_begin_anew(replica))
+            return;
     }
+    bool files = response->state.files.count > 0;
     if (response->prepare_start_decree != -1)
         learner_connect(replica, response);
-    else if (response->state.files.count > 0 || response->type != LEARN_APP
-             || response->state.to_decree_included <= replica->applied)
-        learner_failed(replica, "the primary gives what only a server with data can take", false);
-    else
+    else if (replica->store && files
+             && (response->type == LEARN_APP || response->type == LEARN_LOG))
+        learned_begin(replica, response);
+    else if (!replica->store && !files && response->type == LEARN_APP
+             && response->state.to_decree_included > replica->applied)
         learner_take_all(replica, response);
+    else
+        learner_failed(replica,
+                       replica->store ? "the primary has no data to give"
+                                      : "the primary gives what only a server with data can take",
+                       false);
 }
 
 static void learner_answered(struct outgoing *call, const struct rdsn_reply *reply)
@@ -243,7 +241,7 @@ static void learner_go(struct replica *replica)
     replica->learn.running = true;
     struct outgoing *call = stub_outgoing(stub, replica, learner_answered);
     call->round = replica->learn.round;
-    stub_call(call, replica->config.primary->name, "RPC_LEARN", 0);
+    stub_call(call, replica->config.primary->name, "RPC_LEARN", LEARN_TIMEOUT);
 }
 
 /* init_learn. */

@@ -22,15 +22,19 @@ static const char replicad_help[] =
     "usage: replicad --listen HOST:PORT --data [TAG:]DIR... [--meta HOST:PORT,...]\n"
     "       replicad --create ID:NAME:PARTITIONS:REPLICAS --data DIR [--partitions LIST]\n"
     "\n"
-    "replicad is a replica server without data, for oneboxes and tests, not for production:\n"
-    "it opens data directories in Apache Pegasus's on-disk format (DIR/replica/reps/...),\n"
-    "obeys the meta servers, gives writes their decrees, replicates and forgets them.\n"
-    "Where a real replica server aborts, it exits with status 70.\n"
+    "replicad is a replica server for oneboxes, tests and small clusters: one RocksDB per\n"
+    "replica, in Apache Pegasus's on-disk format (DIR/replica/reps/...).  It obeys the meta\n"
+    "servers, and speaks with Pegasus's clients.  What it has acknowledged outlives the kill of\n"
+    "any process; with --sync, the loss of power.  Where a real replica server aborts, it exits\n"
+    "with status 70.\n"
     "\n"
     "  -l, --listen HOST:PORT   where it listens and what it calls itself\n"
     "  -d, --data [TAG:]DIR     a data directory; may be given again\n"
     "  -m, --meta LIST          meta servers, separated by commas\n"
     "                           (default 127.0.0.1:34601)\n"
+    "  -s, --sync               what is acknowledged is synced first (Pegasus does not)\n"
+    "      --without-data       keep no data: writes get their decrees, are replicated and\n"
+    "                           forgotten; for tests and rehearsals\n"
     "  -u, --udp                beacons as datagrams, as Pegasus's stock configuration\n"
     "      --pegasus-version V  2.5 (default) or 2.6: whether servers are names or addresses\n"
     "      --min-replicas N     members that a write needs (default: more than half of the\n"
@@ -141,6 +145,8 @@ static const char *replicad_option(struct replicad *replicad, int option)
     case 'l': replicad->options.name = optarg; return NULL;
     case 'd': return replicad_data(replicad, optarg) ? NULL : "--data makes no sense";
     case 'm': return replicad_metas(replicad, optarg) ? NULL : "--meta is not a list of host:port";
+    case 's': replicad->options.sync = true; return NULL;
+    case 'w': replicad->options.without_data = true; return NULL;
     case 'u': replicad->options.datagrams = true; return NULL;
     case 'v':
         replicad->options.named = strcmp(optarg, "2.6") == 0;
@@ -174,6 +180,8 @@ static int replicad_arguments(struct replicad *replicad, int argc, char **argv)
         { "listen", required_argument, NULL, 'l' },
         { "data", required_argument, NULL, 'd' },
         { "meta", required_argument, NULL, 'm' },
+        { "sync", no_argument, NULL, 's' },
+        { "without-data", no_argument, NULL, 'w' },
         { "udp", no_argument, NULL, 'u' },
         { "pegasus-version", required_argument, NULL, 'v' },
         { "min-replicas", required_argument, NULL, 'n' },
@@ -193,7 +201,7 @@ static int replicad_arguments(struct replicad *replicad, int argc, char **argv)
         { NULL, 0, NULL, 0 },
     };
     int option;
-    while ((option = getopt_long(argc, argv, "l:d:m:uVh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "l:d:m:suVh", options, NULL)) != -1) {
         if (option == 'h' || option == 'V') {
             fputs(option == 'h' ? replicad_help : "replicad " BRIDLE_VERSION "\n", stdout);
             return 0;
@@ -236,6 +244,39 @@ static bool replicad_partitions(const char *list, int32_t count)
     return good;
 }
 
+/* Data that end at the decree, with nothing in them. */
+static br_status replicad_create_data(const struct replicad *replicad, const struct br_table *table,
+                                      int32_t partition, struct fail *fail)
+{
+    struct data_shared *shared = data_shared_new();
+    struct data_store *store = NULL;
+    struct buf path = { 0 };
+    files_path(&path, replicad->dirs[0].path, table->id, partition, table->type);
+    buf_text(&path, "/data");
+    br_status status = files_make_dir(path.data, fail);
+    buf_text(&path, "/rdb");
+    if (!status)
+        status = data_store_open(shared, path.data, &store, fail);
+    if (!status)
+        status = data_store_commit(store, replicad->decree, fail);
+    if (!status)
+        status = data_store_flush(store, fail);
+    data_store_close(store);
+    data_shared_free(shared);
+    buf_done(&path);
+    return status;
+}
+
+static br_status replicad_create_one(const struct replicad *replicad, const struct br_table *table,
+                                     int32_t partition, struct fail *fail)
+{
+    br_status status = files_create(replicad->dirs[0].path, table, partition, replicad->ballot,
+                                    replicad->decree, false, fail);
+    if (!status && !replicad->options.without_data && replicad->decree > 0)
+        status = replicad_create_data(replicad, table, partition, fail);
+    return status;
+}
+
 /* "ID:NAME:PARTITIONS:REPLICAS", cut in place. */
 static bool replicad_table(char *text, struct br_table *table)
 {
@@ -268,9 +309,7 @@ static int replicad_create(struct replicad *replicad)
     table.init_partition_count = table.partition_count;
     for (int32_t i = 0; i < table.partition_count && status == 0; i++) {
         if (replicad_wanted(replicad->partitions, i)
-            && files_create(replicad->dirs[0].path, &table, i, replicad->ballot, replicad->decree,
-                            false, &fail)
-                   != BR_OK) {
+            && replicad_create_one(replicad, &table, i, &fail) != BR_OK) {
             fprintf(stderr, "replicad: %s\n", fail.text);
             status = EXIT_FAILED;
         }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "host/replica/stub.h"
+#include "host/replica/syncer.h"
 
 static int64_t prepare_wall_ns(void)
 {
@@ -38,18 +39,14 @@ static void prepare_apply(struct replica *replica, struct mutation *mutation)
     int64_t decree = mutation->header.decree;
     bool next = replica->applied + 1 == decree;
     bool learning = role == BR_ROLE_LEARNER && replica->learn.status != LEARNER_SUCCEEDED
-                    && replica->learn.status != LEARNER_WITH_PREPARE_TRANSIENT;
-    if (role == BR_ROLE_ERROR || learning || (role == BR_ROLE_INACTIVE && !next))
+                    && replica->learn.status != LEARNER_WITH_PREPARE_TRANSIENT
+                    && !replica->learn.replaying;
+    if (replica->broken || role == BR_ROLE_ERROR || learning || (role == BR_ROLE_INACTIVE && !next))
         return;
     REPLICA_CHECK(replica, next, "replica.cpp:execute_mutation",
                   "decree %lld is committed behind applied decree %lld", (long long) decree,
                   (long long) replica->applied);
-    replica->applied = decree;
-    for (uint32_t i = 0; i < mutation->client_count; i++) {
-        if (mutation->clients[i])
-            data_committed(replica->stub, mutation->clients[i], decree);
-    }
-    mutation->client_count = 0;
+    replica_apply(replica, mutation);
 }
 
 void replica_commit_hard(struct replica *replica, int64_t decree)
@@ -106,28 +103,54 @@ static const char *prepare_refusal(struct replica *replica, const struct replica
     return learn->status == LEARNER_WITHOUT_PREPARE ? "ERR_TRY_AGAIN" : "ERR_INVALID_STATE";
 }
 
-/* Into the list, and to be answered ERR_OK. */
-static void prepare_take(struct replica *replica, const struct prepare *prepare, bool all)
+/* Into the list and the log; NULL: the log fails. */
+static struct mutation *prepare_take(struct replica *replica, const struct prepare *prepare,
+                                     bool all)
 {
     struct prepare_list *list = &replica->list;
     int64_t decree = prepare->header.decree;
     replica_commit_hard(replica, prepare->header.last_committed_decree);
     prepare_list_make_room(list, decree, all);
-    struct mutation *old = prepare_list_get(list, decree);
+    const struct mutation *old = prepare_list_get(list, decree);
     REPLICA_CHECK(replica, !old || old->header.ballot <= prepare->header.ballot,
                   "mutation_cache.cpp:put", "decree %lld of ballot %lld is prepared, not %lld",
                   (long long) decree, (long long) (old ? old->header.ballot : 0),
                   (long long) prepare->header.ballot);
-    struct mutation *mutation = mutation_new(&replica->stub->pool);
-    mutation->header = prepare->header;
-    buf_put(&mutation->updates, prepare->updates.data, prepare->updates.size);
-    mutation->logged = true;
-    bool room = prepare_list_put(list, mutation);
-    mutation_release(mutation);
-    REPLICA_CHECK(replica, room, "prepare_list.cpp:prepare",
-                  "mutation_cache::put failed: decree %lld, the list begins at %lld",
-                  (long long) decree, (long long) list->first);
+    struct fail fail;
+    br_status status = replica_take(replica, &prepare->header, prepare->updates, false, &fail);
+    REPLICA_CHECK(replica, status == BR_OK, "prepare_list.cpp:prepare",
+                  "mutation_cache::put failed: %s, the list begins at %lld", fail.text,
+                  (long long) list->first);
+    struct mutation *mutation = prepare_list_get(list, decree);
+    bool logged = replica_append(replica, mutation);
     replica_note_decrees(replica);
+    return logged ? mutation : NULL;
+}
+
+/* What is not safe yet is answered when it is. */
+static void prepare_agree(struct replica *replica, struct rdsn_incoming *incoming, int64_t decree,
+                          struct mutation *mutation)
+{
+    if (mutation && !mutation->logged)
+        syncer_add(replica->stub->syncer, replica, mutation, incoming);
+    else
+        prepare_answer(replica, incoming, decree, "ERR_OK");
+}
+
+void replica_logged(struct replica *replica, struct mutation *mutation,
+                    struct rdsn_incoming *incoming)
+{
+    br_role role = replica->config.role;
+    bool current = replica->life == LIFE_SERVING
+                   && mutation->header.ballot >= replica->config.ballot && role != BR_ROLE_INACTIVE
+                   && role != BR_ROLE_ERROR;
+    mutation->logged = true;
+    if (incoming && current)
+        prepare_answer(replica, incoming, mutation->header.decree, "ERR_OK");
+    else if (incoming)
+        rdsn_server_drop(incoming);
+    else if (current && role == BR_ROLE_PRIMARY)
+        replica_committable(replica, mutation->header.decree);
 }
 
 static void prepare_at_role(struct replica *replica, struct rdsn_incoming *incoming,
@@ -138,19 +161,23 @@ static void prepare_at_role(struct replica *replica, struct rdsn_incoming *incom
     REPLICA_CHECK(replica, config->role == replica->config.role, where,
                   "a prepare for a %s came to a %s", replica_role_name(config->role),
                   replica_role_name(replica->config.role));
-    const struct mutation *old = prepare_list_get(&replica->list, decree);
+    struct mutation *old = prepare_list_get(&replica->list, decree);
     bool known = decree <= replica_committed(replica)
                  || (old && old->header.ballot == prepare->header.ballot);
     if (!known) {
         REPLICA_CHECK(replica, decree - replica_committed(replica) <= PREPARE_LIST_MAX * 2, where,
                       "decree %lld is too far above committed %lld", (long long) decree,
                       (long long) replica_committed(replica));
-        prepare_take(replica, prepare, prepare->config.pop_all);
+        old = prepare_take(replica, prepare, prepare->config.pop_all);
         REPLICA_CHECK(replica, decree - replica_committed(replica) <= PREPARE_LIST_MAX, where,
                       "decree %lld is too far above committed %lld", (long long) decree,
                       (long long) replica_committed(replica));
     }
-    prepare_answer(replica, incoming, decree, "ERR_OK");
+    if (!known && !old) {
+        prepare_answer(replica, incoming, decree, "ERR_FILE_OPERATION_FAILED");
+        return;
+    }
+    prepare_agree(replica, incoming, decree, old);
     if (!known)
         replica_commit_hard(replica, prepare->header.last_committed_decree);
 }

@@ -3,11 +3,12 @@
  *
  * The parts: replica.c has roles and configurations; proposal.c what a meta server or a primary
  * asks for; prepare.c and write.c the two-phase commit, from a secondary's and from the primary's
- * side; check.c the group check and failures; learner.c and learnee.c learning.
+ * side; apply.c what a committed mutation does; check.c the group check and failures; learner.c,
+ * learned.c and learnee.c learning; durable.c what is on disk.
  *
- * There are no data: what a mutation would do to them is not done, only counted.  So a log write is
- * done as soon as it is asked for, and what a server with data does in other threads happens at
- * once.  Loop thread only.
+ * A replica has data (host/data) and a private log, unless its server was told to keep none: then
+ * what a mutation would do to data is not done, only counted.  Data are read and written on the
+ * loop; flushes, checkpoints and the syncing of logs happen in threads.  Loop thread only.
  */
 #ifndef HOST_REPLICA_REPLICA_H
 #define HOST_REPLICA_REPLICA_H
@@ -28,6 +29,10 @@
 struct stub;
 struct outgoing;
 struct decrees_file;
+struct data_operation;
+struct data_store;
+struct journal;
+struct copy;
 
 /* What a server says about one replica (Pegasus's replica_configuration). */
 struct replica_config {
@@ -68,6 +73,24 @@ struct learner_state {
     bool running;   /* a round is under way */
     uint64_t round; /* answers to an older one are ignored */
     struct timer *timer;
+    bool replaying;    /* learned mutations are applied as they come */
+    struct copy *copy; /* of the primary's files, under way */
+    int64_t copied_to; /* the last decree that they hold, by the primary's word */
+};
+
+/* A learner's question that waits for a checkpoint. */
+struct learn_wait {
+    struct rdsn_incoming *incoming;
+    struct peer *peer;
+    int64_t signature, applied;
+};
+
+/* Copies of the data for learners, data/checkpoint.DECREE; 0: none. */
+struct replica_checkpoint {
+    int64_t decree, older;
+    bool making;
+    struct learn_wait waiting[LEARNERS_MAX];
+    uint32_t waiting_count;
 };
 
 /* The update under way to the meta server (reconfiguration_task). */
@@ -99,7 +122,13 @@ struct replica {
     br_time created_at;
     int64_t durable, applied; /* decrees; applied is Pegasus's app->last_committed_decree() */
     struct prepare_list list;
-    struct decrees_file *decrees; /* what of the two outlives a kill; NULL: nothing */
+    struct decrees_file *decrees; /* without data: what of the two outlives a kill; NULL: nothing */
+    struct data_store *store;     /* this and the next: NULL without data, and when it is closed */
+    struct journal *journal;
+    int64_t valid_from; /* the log's offset from which it counts (init_offset_in_private_log) */
+    bool flushing, broken;
+    struct timer *broken_timer;
+    struct replica_checkpoint checkpoint;
     struct primary_state primary;
     struct learner_state learn;
     struct update update;
@@ -107,8 +136,10 @@ struct replica {
     uint64_t sync_round; /* the config sync that listed it last */
 };
 
-/* replica_store.c: one that is held once, from a directory or fresh. */
-struct replica *replica_new(struct stub *stub, const struct inventory_replica *from);
+/* replica_store.c: one that is held once, from a directory or fresh.  NULL: its data or its log
+ * cannot be opened. */
+struct replica *replica_new(struct stub *stub, const struct inventory_replica *from,
+                            struct fail *ret_fail);
 void replica_hold(struct replica *replica);
 void replica_release(struct replica *replica);
 
@@ -197,7 +228,11 @@ void replica_commit_hard(struct replica *replica, int64_t decree);
 /* What is ready, in order, up to `decree` (COMMIT_TO_DECREE_SOFT). */
 void replica_commit_soft(struct replica *replica, int64_t decree);
 
-void replica_write(struct replica *replica, struct rdsn_incoming *incoming);
+/* do_possible_commit_on_primary: in order, from `decree` on. */
+void replica_committable(struct replica *replica, int64_t decree);
+
+void replica_write(struct replica *replica, const struct data_operation *operation,
+                   struct rdsn_incoming *incoming);
 void replica_write_empty(struct replica *replica);
 void replica_replay(struct replica *replica);
 
@@ -205,6 +240,41 @@ void replica_replay(struct replica *replica);
 void replica_pump(struct replica *replica);
 void replica_refuse_queue(struct replica *replica, const char *error);
 int32_t replica_min_members(const struct replica *replica);
+
+/* What was appended is safe by now (syncer.h): on a primary it may be committed, else whoever asked
+ * is answered. */
+void replica_logged(struct replica *replica, struct mutation *mutation,
+                    struct rdsn_incoming *incoming);
+
+/* -- apply.c ---------------------------------------------------------------------------------- */
+
+/* The mutation behind the last applied one is carried out; clients are answered. */
+void replica_apply(struct replica *replica, struct mutation *mutation);
+
+/* -- durable.c -------------------------------------------------------------------------------- */
+
+/* Open data and log, and take in what the log holds.  Nothing where no data are kept. */
+br_status replica_open(struct replica *replica, const struct inventory_replica *from,
+                       struct fail *ret_fail);
+void replica_shut(struct replica *replica);
+
+/* Write it to the log.  mutation->logged: it is safe; else syncer_add is to follow.  false: it
+ * cannot be, and the replica is broken. */
+bool replica_append(struct replica *replica, struct mutation *mutation);
+
+/* A mutation that others have prepared or committed goes into the list, after what it says is
+ * committed.  `soft`: only as far as it is here.  BR_CORRUPT: there is no room for its decree. */
+br_status replica_take(struct replica *replica, const struct mutation_header *header,
+                       br_bytes updates, bool soft, struct fail *ret_fail);
+
+/* Its disk fails: replica_local_failure follows from the loop, and until then nothing is done. */
+BR_PRINTF(2, 3) void replica_break(struct replica *replica, const char *format, ...);
+
+/* In a thread; learnee_go_on follows. */
+void replica_make_checkpoint(struct replica *replica);
+
+/* The learned database at `learned` takes the place of the data; NULL: an empty one. */
+br_status replica_replace(struct replica *replica, const char *learned, struct fail *ret_fail);
 
 /* -- check.c ---------------------------------------------------------------------------------- */
 
@@ -225,6 +295,17 @@ void learner_cleanup(struct replica *replica);
 void learner_start(struct replica *replica, int64_t signature);
 void learner_added(struct replica *replica, const struct replica_config *config);
 void learner_failed(struct replica *replica, const char *error, bool local);
+
+/* What the primary told to copy is to be copied and taken over; learner_round_done follows. */
+void learned_begin(struct replica *replica, const struct msg_learn_response *response);
+void learned_cancel(struct replica *replica);
+void learner_round_done(struct replica *replica);
+
+/* Whole mutations one behind the other.  BR_CORRUPT: they make no sense. */
+br_status learned_take_cache(struct replica *replica, br_bytes bytes, struct fail *ret_fail);
+
+/* A checkpoint was made, or not: those who wait are answered. */
+void learnee_go_on(struct replica *replica, bool made);
 
 struct learner *learnee_find(struct replica *replica, const struct peer *peer);
 void learnee_forget(struct replica *replica, const struct peer *peer);

@@ -67,7 +67,17 @@ void replica_note_decrees(struct replica *replica)
                                        .ballot = last ? last->header.ballot : 0 });
 }
 
-struct replica *replica_new(struct stub *stub, const struct inventory_replica *from)
+/* Without data: where the decrees are kept. */
+static void store_open_decrees(struct replica *replica, const struct inventory_replica *from)
+{
+    struct fail fail;
+    store_prepared(replica, from);
+    if (decrees_open(replica->dir, &replica->decrees, &fail) != BR_OK)
+        replica_log(replica, BR_ERROR, "after a kill its decrees are lost: %s", fail.text);
+}
+
+struct replica *replica_new(struct stub *stub, const struct inventory_replica *from,
+                            struct fail *ret_fail)
 {
     struct replica *replica = mem_new(sizeof *replica);
     struct buf dir = { 0 };
@@ -88,11 +98,13 @@ struct replica *replica_new(struct stub *stub, const struct inventory_replica *f
     replica->durable = from->row.durable;
     replica->applied = from->row.committed;
     prepare_list_init(&replica->list, from->row.committed);
-    store_prepared(replica, from);
-    struct fail fail;
-    if (decrees_open(replica->dir, &replica->decrees, &fail) != BR_OK)
-        replica_log(replica, BR_ERROR, "%s", fail.text);
     replica->learn.prepare_start = -1;
+    if (!stub->shared)
+        store_open_decrees(replica, from);
+    if (replica_open(replica, from, ret_fail) != BR_OK) {
+        replica_release(replica);
+        return NULL;
+    }
     return replica;
 }
 
@@ -106,6 +118,7 @@ void replica_release(struct replica *replica)
     if (!replica || --replica->holders > 0)
         return;
     replica_quiet(replica);
+    replica_shut(replica);
     prepare_list_done(&replica->list);
     decrees_close(replica->decrees);
     free(replica->primary.queue);
@@ -117,7 +130,8 @@ void replica_release(struct replica *replica)
 void replica_quiet(struct replica *replica)
 {
     struct timer **const timers[] = { &replica->primary.check_timer, &replica->learn.timer,
-                                      &replica->update.timer, &replica->close_timer };
+                                      &replica->update.timer, &replica->close_timer,
+                                      &replica->broken_timer };
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) {
         timer_cancel(*timers[i]);
         *timers[i] = NULL;
@@ -126,6 +140,8 @@ void replica_quiet(struct replica *replica)
     replica->update.round++;
     replica->primary.check_round++;
     replica->learn.round++;
+    learned_cancel(replica);
+    learnee_go_on(replica, false);
     for (; replica->primary.queue_count > 0; replica->primary.queue_count--) {
         rdsn_server_drop(replica->primary.queue[replica->primary.queue_first]);
         replica->primary.queue_first =
@@ -136,8 +152,12 @@ void replica_quiet(struct replica *replica)
 void replica_store_init(struct replica *replica)
 {
     struct fail fail;
-    replica->durable = replica->applied;
-    if (files_store_init(replica->dir, replica->config.ballot, replica->durable, &fail) != BR_OK)
+    if (!replica->stub->shared)
+        replica->durable = replica->applied;
+    const struct init_info info = { .ballot = replica->config.ballot,
+                                    .durable = replica->durable,
+                                    .offset_in_private_log = replica->valid_from };
+    if (files_store_init(replica->dir, &info, &fail) != BR_OK)
         replica_log(replica, BR_ERROR, "%s", fail.text);
     replica_note_decrees(replica);
 }

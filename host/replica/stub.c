@@ -1,11 +1,15 @@
 /* stub -- see stub.h. */
 #include "host/replica/stub.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/base/mem.h"
 #include "host/base/number.h"
+#include "host/replica/copy.h"
+#include "host/replica/syncer.h"
+#include "host/replica/worker.h"
 
 #define STUB_TIMEOUT (5 * BR_SECOND)
 
@@ -38,10 +42,13 @@ void stub_forget(struct outgoing *call)
 {
     struct stub *stub = call->stub;
     struct replica *replica = call->replica;
+    struct copy *copy = call->copy;
     timer_cancel(call->timer);
     mutation_release(call->mutation);
     TAILQ_REMOVE(&stub->calls, call, link);
     TAILQ_INSERT_HEAD(&stub->idle_calls, call, link);
+    if (copy)
+        copy_release(copy);
     replica_release(replica);
 }
 
@@ -136,13 +143,24 @@ static br_status stub_load(struct stub *stub, struct fail *fail)
     struct inventory inventory;
     br_status status =
         inventory_open(&inventory, stub->options.dirs, stub->options.dir_count, stub->log, fail);
-    for (uint32_t i = 0; i < inventory.replica_count && !status; i++) {
-        struct replica *replica = replica_new(stub, &inventory.replicas[i]);
-        replica->transient = true;
-        table_add(stub, replica);
-    }
+    for (uint32_t i = 0; i < inventory.replica_count && !status; i++)
+        table_open_found(stub, &inventory.replicas[i]);
     inventory_close(&inventory);
     return status;
+}
+
+/* What replicas with data need. */
+static br_status stub_data(struct stub *stub, struct fail *fail)
+{
+    if (stub->options.without_data)
+        return BR_OK;
+    stub->shared = data_shared_new();
+    stub->worker = worker_new(stub->loop);
+    if (stub->worker && stub->options.sync)
+        stub->syncer = syncer_new(stub->loop);
+    if (!stub->worker || (stub->options.sync && !stub->syncer))
+        return fail_set(fail, BR_UNAVAILABLE, "no thread: %s", strerror(errno));
+    return BR_OK;
 }
 
 static br_status stub_self(struct stub *stub, struct fail *fail)
@@ -179,6 +197,8 @@ static br_status stub_listen(struct stub *stub, struct fail *fail)
 static void stub_free(struct stub *stub)
 {
     struct outgoing *call;
+    if (stub->worker)
+        worker_drain(stub->worker);
     for (uint32_t i = 0; i < stub->slot_count; i++) {
         if (stub->slots[i])
             replica_quiet(stub->slots[i]);
@@ -189,11 +209,17 @@ static void stub_free(struct stub *stub)
         TAILQ_REMOVE(&stub->idle_calls, call, link);
         free(call);
     }
+    syncer_free(stub->syncer);
     for (uint32_t i = 0; i < stub->slot_count; i++)
         replica_release(stub->slots[i]);
     free(stub->slots);
     if (stub->server)
         rdsn_server_free(stub->server);
+    if (stub->worker)
+        worker_free(stub->worker);
+    data_shared_free(stub->shared);
+    arena_done(&stub->applying);
+    buf_done(&stub->responses);
     mutation_pool_done(&stub->pool);
     peers_done(&stub->peers);
     arena_done(&stub->arena);
@@ -213,8 +239,11 @@ br_status stub_start(struct stub *stub, struct loop *loop, const struct stub_opt
     TAILQ_INIT(&stub->calls);
     TAILQ_INIT(&stub->idle_calls);
     arena_init(&stub->arena, 16384);
+    arena_init(&stub->applying, 16384);
     peers_init(&stub->peers, options->named);
     br_status status = stub_self(stub, ret_fail);
+    if (!status)
+        status = stub_data(stub, ret_fail);
     if (!status)
         status = stub_load(stub, ret_fail);
     if (!status)

@@ -10,6 +10,7 @@
 
 #include <sys/queue.h>
 
+#include "host/data/operation.h"
 #include "host/rdsn/client.h"
 #include "host/rdsn/info.h"
 #include "host/rdsn/message_data.h"
@@ -23,7 +24,9 @@ struct stub_options {
     uint32_t dir_count;
     const char *const *metas; /* NULL-terminated, 1 to BEACON_METAS_MAX */
     bool datagrams;           /* beacons over UDP */
-    bool named;               /* 2.6: names are sent, read and compared; else addresses */
+    bool without_data;        /* nothing is kept but decrees: for tests and rehearsals */
+    bool sync;            /* what is acknowledged outlives a loss of power (Pegasus: only a kill) */
+    bool named;           /* 2.6: names are sent, read and compared; else addresses */
     int64_t min_replicas; /* members that a write needs; 0: more than half of a table's replicas,
                              1 of up to 2 (app_mutation_2pc_min_replica_count) */
     br_time beacon_interval, check_interval, lease;
@@ -48,6 +51,10 @@ struct outgoing {
     br_role role;
     int64_t ballot, decree;
     uint64_t round;
+    struct copy *copy; /* held; of files, and which piece: */
+    uint32_t file;
+    int64_t offset;
+    size_t size;
 };
 TAILQ_HEAD(outgoing_list, outgoing);
 
@@ -73,7 +80,12 @@ struct stub {
     uint64_t sync_round;
     struct timer *sync_timer, *sync_pause;
 
+    struct data_shared *shared; /* NULL: without data */
+    struct worker *worker;      /* flushes and checkpoints; NULL without data */
+    struct syncer *syncer;      /* NULL unless options.sync */
     struct mutation_pool pool;
+    struct arena applying; /* of the mutation that is carried out */
+    struct buf responses;  /* of its updates */
     struct outgoing_list calls, idle_calls;
     struct arena arena; /* of the event under way */
     struct buf body;    /* for encoding */
@@ -121,6 +133,9 @@ struct replica *table_find(struct stub *stub, struct gpid pid); /* in any life *
 struct replica *table_serving(struct stub *stub, struct gpid pid);
 void table_add(struct stub *stub, struct replica *replica);
 
+/* One that was found at start; what cannot be opened is set aside. */
+void table_open_found(struct stub *stub, const struct inventory_replica *from);
+
 /* begin_open_replica: from its directory or fresh; NULL: it cannot be opened (now).  `proposal`:
  * what wants it, where it is an ASSIGN_PRIMARY. */
 struct replica *table_open(struct stub *stub, const struct msg_app_info *info, struct gpid pid,
@@ -153,19 +168,13 @@ void dispatch_add_learner(struct stub *stub, const struct msg_group_check_reques
 struct replica_config dispatch_config(struct stub *stub,
                                       const struct msg_replica_configuration *message);
 
-/* What a data request is; NULL: none of Pegasus's. */
-struct data_code {
-    const char *name;
-    bool write;
-    bool batch; /* several may share a decree (rpc_request_is_write_allow_batch) */
-    void (*answer)(struct stub *stub, struct rdsn_incoming *incoming, int64_t decree);
-};
-const struct data_code *data_find(const char *name, size_t size);
-void data_request(struct stub *stub, const struct data_code *code, struct rdsn_incoming *incoming);
+void client_request(struct stub *stub, const struct data_operation *operation,
+                    struct rdsn_incoming *incoming);
+void client_refuse(struct rdsn_incoming *incoming, const char *error);
 
-/* Answer a client's write that was committed. */
-void data_committed(struct stub *stub, struct rdsn_incoming *incoming, int64_t decree);
-void data_refuse(struct rdsn_incoming *incoming, const char *error);
+/* nfs.c: files for learners. */
+void nfs_sizes(struct stub *stub, struct rdsn_incoming *incoming, const void *message);
+void nfs_copy(struct stub *stub, struct rdsn_incoming *incoming, const void *message);
 
 void query_app_info(struct stub *stub, struct rdsn_incoming *incoming);
 void query_replica_info(struct stub *stub, struct rdsn_incoming *incoming);

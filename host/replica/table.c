@@ -90,6 +90,7 @@ static void table_closed(void *arg)
     if (files_exists(replica->dir))
         replica_store_init(replica);
     replica_quiet(replica);
+    replica_shut(replica);
     prepare_list_reset(&replica->list, replica->list.committed);
 }
 
@@ -153,52 +154,77 @@ static bool table_good_type(const char *type)
     return good;
 }
 
-/* Its directory, where one is there.  What cannot be read is set aside, never deleted. */
-static bool table_load(struct stub *stub, const char *entry, struct inventory_replica *from)
+/* What cannot be read is set aside, never deleted. */
+static void table_set_aside(struct stub *stub, const char *dir, const struct fail *why)
 {
-    bool loaded = false;
-    for (uint32_t i = 0; i < stub->options.dir_count && !loaded; i++) {
+    struct fail fail;
+    log_put(stub->log, BR_ERROR, "table", "%s: %s", dir, why->text);
+    if (files_set_aside(dir, ".err", &fail) != BR_OK)
+        log_put(stub->log, BR_ERROR, "table", "%s", fail.text);
+}
+
+/* Out of its directory, where one is there. */
+static struct replica *table_load(struct stub *stub, const char *entry)
+{
+    struct replica *replica = NULL;
+    for (uint32_t i = 0; i < stub->options.dir_count && !replica; i++) {
+        const struct inventory_dir *data = &stub->options.dirs[i];
+        struct inventory_replica from;
         struct fail fail;
         struct buf dir = { 0 };
-        buf_printf(&dir, "%s/replica/reps/%s", stub->options.dirs[i].path, entry);
+        buf_printf(&dir, "%s/replica/reps/%s", data->path, entry);
         if (files_exists(dir.data)) {
-            loaded =
-                inventory_load(&stub->arena, &stub->options.dirs[i], entry, from, &fail) == BR_OK;
-            if (!loaded)
-                log_put(stub->log, BR_ERROR, "table", "%s: %s", dir.data, fail.text);
-            if (!loaded && files_set_aside(dir.data, ".err", &fail) != BR_OK)
-                log_put(stub->log, BR_ERROR, "table", "%s", fail.text);
+            if (inventory_load(&stub->arena, data, entry, &from, &fail) == BR_OK)
+                replica = replica_new(stub, &from, &fail);
+            if (!replica)
+                table_set_aside(stub, dir.data, &fail);
         }
         buf_done(&dir);
     }
-    return loaded;
+    return replica;
+}
+
+void table_open_found(struct stub *stub, const struct inventory_replica *from)
+{
+    struct fail fail;
+    struct replica *replica = replica_new(stub, from, &fail);
+    if (replica) {
+        replica->transient = true;
+        table_add(stub, replica);
+        return;
+    }
+    struct buf dir = { 0 };
+    files_path(&dir, from->data->path, from->row.table, from->row.partition, from->table.type);
+    table_set_aside(stub, dir.data, &fail);
+    buf_done(&dir);
 }
 
 /* new_replica: at ballot 0 and decree 0. */
-static bool table_make(struct stub *stub, const struct br_table *table, struct gpid pid,
-                       struct inventory_replica *from)
+static struct replica *table_make(struct stub *stub, const struct br_table *table, struct gpid pid)
 {
+    struct replica *replica = NULL;
     struct fail fail;
-    *from = (struct inventory_replica){
+    const struct inventory_replica from = {
         .row = { .table = pid.app_id, .partition = pid.partition, .role = BR_ROLE_INACTIVE },
         .table = *table,
         .data = table_emptiest(stub),
     };
-    if (files_create(from->data->path, table, pid.partition, 0, 0, stub->options.named, &fail)
+    if (files_create(from.data->path, table, pid.partition, 0, 0, stub->options.named, &fail)
         == BR_OK)
-        return true;
-    log_put(stub->log, BR_ERROR, "table", "replica %d.%d cannot be made: %s", pid.app_id,
-            pid.partition, fail.text);
-    return false;
+        replica = replica_new(stub, &from, &fail);
+    if (!replica)
+        log_put(stub->log, BR_ERROR, "table", "replica %d.%d cannot be made: %s", pid.app_id,
+                pid.partition, fail.text);
+    return replica;
 }
 
 static struct replica *table_open_new(struct stub *stub, const struct br_table *table,
                                       struct gpid pid, const struct proposal *proposal)
 {
-    struct inventory_replica from;
     struct buf entry = { 0 };
     buf_printf(&entry, "%d.%d.%s", pid.app_id, pid.partition, table->type);
-    bool loaded = table_load(stub, entry.data, &from);
+    struct replica *replica = table_load(stub, entry.data);
+    bool loaded = replica != NULL;
     buf_done(&entry);
     if (!loaded && proposal && (table->flags & BR_TABLE_STATEFUL)
         && (proposal->members.ballot != 0 || proposal->members.committed != 0))
@@ -207,9 +233,10 @@ static struct replica *table_open_new(struct stub *stub, const struct br_table *
                       "does not exist",
                       (long long) proposal->members.ballot,
                       (long long) proposal->members.committed);
-    if (!loaded && !table_make(stub, table, pid, &from))
+    if (!loaded)
+        replica = table_make(stub, table, pid);
+    if (!replica)
         return NULL;
-    struct replica *replica = replica_new(stub, &from);
     replica->transient = loaded;
     table_add(stub, replica);
     replica_log(replica, BR_INFO, "%s", loaded ? "opened" : "made");

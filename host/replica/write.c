@@ -7,6 +7,7 @@
 
 #include "host/base/mem.h"
 #include "host/replica/stub.h"
+#include "host/replica/syncer.h"
 
 #define RETRY_DELAY  (5 * BR_MILLISECOND)
 #define RETRY_MARGIN (2 * BR_MILLISECOND)
@@ -56,7 +57,7 @@ void replica_refuse_queue(struct replica *replica, const char *error)
     while (replica->primary.queue_count > 0) {
         struct rdsn_incoming *incoming = queue_take(&replica->primary);
         if (error)
-            data_refuse(incoming, error);
+            client_refuse(incoming, error);
         else
             rdsn_server_drop(incoming);
     }
@@ -111,13 +112,12 @@ static void write_refuse(struct mutation *mutation, const char *error)
 {
     for (uint32_t i = 0; i < mutation->client_count; i++) {
         if (mutation->clients[i])
-            data_refuse(mutation->clients[i], error);
+            client_refuse(mutation->clients[i], error);
     }
     mutation->client_count = 0;
 }
 
-/* do_possible_commit_on_primary: in order, from `decree` on. */
-static void write_commit(struct replica *replica, int64_t decree)
+void replica_committable(struct replica *replica, int64_t decree)
 {
     if (decree == replica_committed(replica) + 1)
         replica_commit_soft(replica, replica->list.last);
@@ -142,12 +142,18 @@ static void write_prepare(struct replica *replica, struct mutation *mutation, bo
         write_refuse(mutation, "ERR_CAPACITY_EXCEEDED");
         return;
     }
-    mutation->logged = true;
+    if (!replica_append(replica, mutation)) {
+        write_refuse(mutation, "ERR_FILE_OPERATION_FAILED");
+        return;
+    }
     replica_note_decrees(replica);
     mutation->prepared_at = loop_now(replica->stub->loop);
     replica->primary.last_prepare = mutation->prepared_at;
     write_send_all(replica, mutation);
-    write_commit(replica, mutation->header.decree);
+    if (mutation->logged)
+        replica_committable(replica, mutation->header.decree);
+    else
+        syncer_add(replica->stub->syncer, replica, mutation, NULL);
 }
 
 /* -- New mutations ---------------------------------------------------------------------------- */
@@ -179,7 +185,7 @@ static void write_fill(struct primary_state *primary, struct mutation *mutation)
     while (more && primary->queue_count > 0) {
         struct rdsn_incoming *next = primary->queue[primary->queue_first];
         const char *name = next->header.rpc_name;
-        bool batch = data_find(name, strlen(name))->batch;
+        bool batch = data_is_batch(data_operation(name, strlen(name)));
         if (mutation->client_count > 0 && !batch)
             break;
         mutation_add_client(mutation, queue_take(primary));
@@ -247,11 +253,18 @@ static const char *write_refusal(const struct replica *replica,
     return write_enough(replica) ? NULL : "ERR_NOT_ENOUGH_MEMBER";
 }
 
-void replica_write(struct replica *replica, struct rdsn_incoming *incoming)
+/* What makes no sense gets no decree: every member would have to make sense of it. */
+void replica_write(struct replica *replica, const struct data_operation *operation,
+                   struct rdsn_incoming *incoming)
 {
     const char *refusal = write_refusal(replica, incoming);
+    struct fail fail;
     if (refusal) {
-        data_refuse(incoming, refusal);
+        client_refuse(incoming, refusal);
+        return;
+    }
+    if (data_check(operation, &replica->stub->arena, incoming->body, &fail) != BR_OK) {
+        rdsn_server_reject(incoming, fail.text);
         return;
     }
     queue_add(&replica->primary, incoming);
@@ -303,7 +316,7 @@ static void write_acknowledged(struct outgoing *call, const struct msg_prepare_a
     REPLICA_CHECK(replica, *left > 0, where, "%s acknowledged decree %lld once too often",
                   call->peer->name, (long long) call->decree);
     if (--*left == 0)
-        write_commit(replica, call->decree);
+        replica_committable(replica, call->decree);
     replica_pump(replica);
 }
 
@@ -328,7 +341,7 @@ static void write_answered(struct outgoing *call, const struct rdsn_reply *reply
                            "prepare");
     if (call->role == BR_ROLE_LEARNER && replica->config.role == BR_ROLE_PRIMARY) {
         if (call->mutation->left_learners > 0 && --call->mutation->left_learners == 0)
-            write_commit(replica, call->decree);
+            replica_committable(replica, call->decree);
         replica_pump(replica);
     }
 }
