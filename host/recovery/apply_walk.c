@@ -45,6 +45,8 @@ static void walk_done(struct chunk *chunk)
     walk->walked += chunk->count;
     apply->converge.changes += chunk->changes;
     apply->attempts = 0;
+    log_put(apply->loop->log, BR_DEBUG, "apply", "%llu of %llu records are written",
+            (unsigned long long) walk->walked, (unsigned long long) apply->request.plan->records);
     apply_progress_tell(apply);
     walk_pump(apply);
 }
