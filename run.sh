@@ -16,7 +16,7 @@ usage: ./run.sh COMMAND [OPTION...]
   build                            configure and build into ./build
   check [SUITE...]                 run the test suites of ./build, or only those named
   soak [SECONDS]                   kill sweeps and fuzzing, SECONDS each (default 600)
-  bench                            measure, against a ceiling or a rival in the same run
+  benchmarks                       measure, against a ceiling or a rival in the same run
   format                           clang-format every source file
   help                             this text
 
@@ -139,7 +139,7 @@ case $command in
     test) test_all ;;
     demo) deps; build; exec "$top/t/demo.sh" "$@" ;;
     soak) deps; build; exec "$top/t/soak.sh" "$@" ;;
-    bench) deps redis-server; build; make -C "$build" -s bench ;;
+    benchmarks) deps redis-server; build; make -C "$build" -s benchmarks ;;
     format) find include host plugin t -name '*.[ch]' -exec clang-format -i {} + ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
