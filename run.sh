@@ -20,7 +20,20 @@ usage: ./run.sh COMMAND [OPTION...]
   format                           clang-format every source file
   help                             this text
 
+  start_onebox [-m N] [-r N] [-w]  start a cluster on this machine, in ./onebox
+  stop_onebox                      stop its servers
+  list_onebox                      which of them run
+  clear_onebox                     stop them and forget everything
+  start_onebox_instance            start, stop or restart one of its servers: -m I for a meta
+  stop_onebox_instance             server, -r I for a replica server
+  restart_onebox_instance
+  shell [ARGUMENT...]              bridle, with the onebox's meta servers
+  bench [OPTION...]                bridle-bench, likewise
+  start_zk                         the onebox's ZooKeeper alone
+  stop_zk
+
 `deps` needs root or sudo; everything else runs as anybody.  Start with ./run.sh demo
+The commands of a onebox build what is not built yet, and say more with --help.
 EOF
 }
 
@@ -132,6 +145,7 @@ test_all() {
 
 command=${1:-help}
 [ $# -gt 0 ] && shift
+. "$top/scripts/onebox.sh"
 case $command in
     deps) deps ;;
     build) deps; build "$@" ;;
@@ -141,6 +155,9 @@ case $command in
     soak) deps; build; exec "$top/t/soak.sh" "$@" ;;
     benchmarks) deps redis-server; build; make -C "$build" -s benchmarks ;;
     format) find include host plugin t -name '*.[ch]' -exec clang-format -i {} + ;;
+    start_onebox | stop_onebox | list_onebox | clear_onebox | start_onebox_instance | \
+        stop_onebox_instance | restart_onebox_instance | shell | bench | start_zk | stop_zk)
+        onebox_command "$command" "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

@@ -6,6 +6,9 @@
 #                                     ZK_HOME/pid) and ZK_SCRIPT (this file) set, stop the server
 #   t/zookeeper.sh --start HOME       start the server of that directory again and wait until it
 #                                     serves: for tests that killed it
+#   t/zookeeper.sh --make HOME PORT   make that directory, or leave its data, for a server on PORT that
+#                                     --start starts and that goes when it is told to: for oneboxes
+#   t/zookeeper.sh --have             0 where there is a server to start
 #
 # ZK_JAVA_FLAGS adds to the JVM's flags, ZK_CONFIG lines (separated by ;) to zoo.cfg.  Exit status is
 # the command's; 77, loudly, where there is no java or no server.  The server goes when this script
@@ -97,6 +100,13 @@ if [ "${1:-}" = --start ]; then
 fi
 
 find_jars >/dev/null || exit
+[ "${1:-}" != --have ] || exit 0
+if [ "${1:-}" = --make ]; then
+    mkdir -p "$2/data" || exit
+    [ -p "$2/never" ] || mkfifo "$2/never" || exit
+    configure "$2" "$3"
+    exit
+fi
 command=
 home=$(mktemp -d "${TMPDIR:-/tmp}/bridle-zookeeper.XXXXXX") || exit
 trap 'finish "$home"' EXIT
