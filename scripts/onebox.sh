@@ -135,6 +135,16 @@ any_running() {
     return 1
 }
 
+# listens PORT: somebody does.
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# vacant KIND ID: nobody has its address.
+vacant() {
+    local address
+    address=$(address "$1" "$2")
+    ! listens "${address##*:}" || error "somebody else listens on $address, where $1@$2 would"
+}
+
 # spawn KIND ID: in a session of its own, with nothing of ours but its directory.
 spawn() {
     local command
@@ -202,9 +212,7 @@ zk_start() {
         return
     fi
     zk_have || error 'no ZooKeeper: ./run.sh deps installs it, and -s sqlite needs none'
-    if (exec 3<>"/dev/tcp/127.0.0.1/$zk_port") 2>/dev/null; then
-        error "somebody else listens on port $zk_port, where this onebox's ZooKeeper would"
-    fi
+    ! listens "$zk_port" || error "somebody else listens on 127.0.0.1:$zk_port, where this onebox's zookeeper would"
     "$top/t/zookeeper.sh" --make "$zk_home" "$zk_port"
     "$top/t/zookeeper.sh" --start "$zk_home" </dev/null >/dev/null 2>&1 \
         3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- ||
@@ -365,6 +373,7 @@ run_start_onebox() {
     built
     onebox_make "$metas" "$replicas" "$app" "$partitions" "$store"
     if [ "$(option store)" = zookeeper ]; then zk_start; fi
+    while read -r kind id; do vacant "$kind" "$id"; done < <(instances)
     while read -r kind id; do spawn "$kind" "$id"; done < <(instances)
     while read -r kind id; do await "$kind" "$id"; done < <(instances)
     [ -z "$wait" ] || wait_healthy
@@ -439,6 +448,7 @@ start_targets() {
             echo "INFO: $1@$2 already running"
             exit 1
         fi
+        vacant "$1" "$2"
         spawn "$1" "$2"
         await "$1" "$2"
         shift 2

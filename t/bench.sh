@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# bench.sh -- bridle-bench against a onebox: what was written is read again, after every server was
+# restarted, and after the metadata were lost and recovered.
+set -euo pipefail
+. "${top_srcdir:-.}/t/lib.sh"
+. "$top_srcdir/t/onebox_lib.sh"
+number=3000
+
+box 0 '^Cluster becomes healthy\.$' start_onebox -m 1 -s sqlite -w
+box 0 "^fillseq_pegasus : .* micros/op .* ops/sec; .* MB/s$" \
+    bench --app_name temp -t fillseq_pegasus -n $number --threads 8
+box 1 '^Set returned an error: ERR_APP_NOT_EXIST' bench --app_name nosuch -t fillseq_pegasus -n 1
+box 2 'see bridle-bench --help' bench --nonsense
+box 0 '"ops_per_second"' bench -n 100 -t fillrandom_pegasus,deleterandom_pegasus --json
+all="\\($number of $number as written\\) \\($number of $number found\\)$"
+if "$top_builddir/replicad" --help | grep -q 'forgets'; then
+    echo "SKIPPED: ${0##*/}: this replicad keeps no data, nothing is read back"
+    all='\(0 of '$number' found\)$'
+    whole() { box 1 "$all" bench --app_name temp -t readrandom_pegasus -n $number --threads 8 --verify; }
+else
+    whole() { box 0 "$all" bench --app_name temp -t readrandom_pegasus -n $number --threads 8 --verify; }
+    box 0 "\\(500 of 500 found\\)$" bench -n 500 --threads 4 --verify # fill, read and delete
+    box 0 '\(0 of 500 found\)$' bench -n 500 -t readrandom_pegasus --keys random
+fi
+whole
+
+# Every server, one after the other; then all at once.
+for i in 1 2 3; do
+    box 0 "^INFO: replica@$i started$" restart_onebox_instance -r $i
+    healthy() { "$top_srcdir/run.sh" shell ls -d | grep -qE '^2 +temp +8 +8 '; }
+    wait_for 60 healthy
+done
+whole
+box 0 '' stop_onebox
+box 0 '^Cluster becomes healthy\.$' start_onebox -w
+whole
+
+# C3: the metadata are lost, the data are not.
+recovery_mode
+recovery_nodes 3
+box 0 '' restart_onebox_instance -m 1
+box 1 '^list apps failed, error=ERR_UNDER_RECOVERY$' shell ls
+box 0 '^Recover result: ERR_OK$' shell recover -f "$dir/nodes"
+whole
+sed -i 's@recover_from_replica_server: true@recover_from_replica_server: false@' "$config"
+box 0 '' restart_onebox_instance -m 1
+whole
+echo "$passed passed, 0 failed"
