@@ -84,7 +84,7 @@ built() {
     local program
     for program in bridled bridle bridle-bench replicad plugin/.libs/store_zookeeper.so \
         plugin/.libs/policy_pegasus.so; do
-        [ -x "$build/$program" ] || { deps; build; break; }
+        [ -x "$build/$program" ] || { deps >&2; build >&2; break; } # stdout is the command's
     done
     export BRIDLE_BUILD_TREE=1 BRIDLE_PLUGIN_PATH="$build/plugin/.libs"
 }

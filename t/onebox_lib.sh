@@ -11,11 +11,18 @@ export BRIDLE_REPLICAD_OPTIONS=$lease_options
 box=$BRIDLE_ONEBOX_DIR
 config=$box/meta1/config.yaml
 
+# The variables are set once more: a script may die while one is another for a command.
 onebox_cleanup() {
     status=$?
     set +e
+    export BRIDLE_ZK_DIR=$dir/zk BRIDLE_ONEBOX_PATIENCE=60
     for log in "$box"/*/log; do [ ! -f "$log" ] || cp "$log" "$dir/$(basename "$(dirname "$log")").log"; done
-    "$top_srcdir/run.sh" clear_onebox >/dev/null 2>&1
+    for BRIDLE_ONEBOX_DIR in "$dir/other" "$box"; do
+        for pid in $("$top_srcdir/run.sh" list_onebox | sed -n 's/.* running  pid \([0-9]*\) .*/\1/p'); do
+            kill -CONT "$pid"
+        done
+        "$top_srcdir/run.sh" clear_onebox >/dev/null 2>&1
+    done
     (exit "$status")
     cleanup
 }
