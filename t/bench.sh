@@ -16,9 +16,9 @@ all="\\($number of $number as written\\) \\($number of $number found\\)$"
 if "$top_builddir/replicad" --help | grep -q 'forgets'; then
     echo "SKIPPED: ${0##*/}: this replicad keeps no data, nothing is read back"
     all='\(0 of '$number' found\)$'
-    whole() { box 1 "$all" bench --app_name temp -t readrandom_pegasus -n $number --threads 8 --verify; }
+    whole() { box 1 "$all" bench --app_name temp -t readrandom_pegasus -n $number --threads 8 --timeout 5000 --verify; }
 else
-    whole() { box 0 "$all" bench --app_name temp -t readrandom_pegasus -n $number --threads 8 --verify; }
+    whole() { box 0 "$all" bench --app_name temp -t readrandom_pegasus -n $number --threads 8 --timeout 5000 --verify; }
     box 0 "\\(500 of 500 found\\)$" bench -n 500 --threads 4 --verify # fill, read and delete
     box 0 '\(0 of 500 found\)$' bench -n 500 -t readrandom_pegasus --keys random
 fi

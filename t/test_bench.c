@@ -141,16 +141,21 @@ static void scene_teardown(void)
 
 /* -- The process ------------------------------------------------------------------------------ */
 
+static void scene_output(const char *name, int fd)
+{
+    struct buf path = { 0 };
+    buf_printf(&path, "%s/%s", scene.directory, name);
+    dup2(open(path.data, O_WRONLY | O_CREAT | O_TRUNC, 0600), fd);
+}
+
 static void scene_exec(const char *const *extra, int count)
 {
     char *program = test_build("bridle-bench");
     const char *argv[32] = { program, "--meta", stage.metas[0].name };
     for (int i = 0; i < count; i++)
         argv[3 + i] = extra[i];
-    if (chdir(scene.directory) != 0)
-        _exit(98);
-    dup2(open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
-    dup2(open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+    scene_output("out", 1);
+    scene_output("err", 2);
     execv(program, (char **) (uintptr_t) argv);
     _exit(99);
 }
