@@ -5,6 +5,15 @@
 
 struct stage stage;
 
+void stage_reply(struct rdsn_incoming *incoming, const struct wire_schema *schema,
+                 const void *response)
+{
+    struct buf body = { 0 };
+    wire_encode(schema, response, WIRE_PEER_25, &body);
+    rdsn_server_reply(incoming, "ERR_OK", buf_bytes(&body));
+    buf_done(&body);
+}
+
 /* -- Meta servers ----------------------------------------------------------------------------- */
 
 static void meta_reply(struct rdsn_incoming *incoming,
@@ -185,6 +194,8 @@ static void replica_request(void *arg, struct rdsn_incoming *incoming)
         rdsn_server_reply(incoming, "ERR_OK", (br_bytes){ "\x0c\0\0\x0b nonsense", 13 });
     else if (error)
         rdsn_server_reply(incoming, error, (br_bytes){ NULL, 0 });
+    else if (replica->serve)
+        replica->serve(replica, incoming);
     else
         replica_serve(replica, incoming);
 }
@@ -283,6 +294,7 @@ void told_done(void *arg, const struct table_result *result)
     snprintf(told->value, sizeof told->value, "%.*s", (int) result->value.size,
              result->value.size ? (const char *) result->value.data : "");
     snprintf(told->server, sizeof told->server, "%s", result->server);
+    told->response = result->response != NULL;
     told->storage = result->storage;
     told->app_id = result->app_id;
     told->partition = result->partition;

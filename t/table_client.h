@@ -48,6 +48,7 @@ struct fake_replica {
     const char *error; /* in the header */
     int error_count;   /* so many times; 0: always */
     int32_t storage;
+    void (*serve)(struct fake_replica *replica, struct rdsn_incoming *incoming); /* instead */
 };
 
 struct stage {
@@ -88,6 +89,7 @@ struct told {
     int32_t storage, app_id, partition;
     int64_t decree;
     uint32_t attempts;
+    bool response;   /* one came */
     bool free_table; /* from inside */
 };
 
@@ -100,6 +102,12 @@ struct told stage_put(const char *key, const char *value);
 struct told stage_get(const char *key);
 struct told stage_remove(const char *key);
 
+/* Answer with a struct. */
+void stage_reply(struct rdsn_incoming *incoming, const struct wire_schema *schema,
+                 const void *response);
+
 TCase *table_client_config_case(void);
+TCase *table_client_call_case(void);
+TCase *table_scan_case(void);
 
 #endif

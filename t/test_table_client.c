@@ -382,5 +382,6 @@ static TCase *table_client_case(void)
 
 int main(void)
 {
-    return test_run("table_client", table_client_case(), table_client_config_case(), NULL);
+    return test_run("table_client", table_client_case(), table_client_config_case(),
+                    table_client_call_case(), table_scan_case(), NULL);
 }

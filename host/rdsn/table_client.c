@@ -1,5 +1,5 @@
-/* table_client -- see table_client.h: operations, their attempts and what they are told.  Where the
- * primaries are is table_client_config.c's.
+/* table_client -- see table_client.h: operations, their attempts and what they are told.  What they
+ * send is table_client_call.c's, where the primaries are table_client_config.c's.
  */
 #include "host/rdsn/table_client_run.h"
 
@@ -8,61 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/base/crc.h"
 #include "host/base/mem.h"
 #include "host/rdsn/message.h"
-#include "host/rdsn/message_data.h"
 #include "host/rdsn/stream.h"
 
 #define OPERATION_GAP       (8 * BR_MILLISECOND)
 #define OPERATION_GAP_SHIFT 7 /* 8 ms << 7 is more than TABLE_CLIENT_GAP_MAX */
-
-/* What of an answer there is to tell. */
-struct answer {
-    struct arena arena;
-    int32_t storage, app_id, partition;
-    int64_t decree;
-    br_bytes value;
-};
-
-struct operation_kind {
-    const char *rpc;
-    bool write;
-    br_status (*decode)(br_bytes body, struct answer *ret, struct fail *ret_fail);
-};
-
-static br_status answer_update(br_bytes body, struct answer *ret, struct fail *ret_fail)
-{
-    struct msg_rrdb_update_response response;
-    br_status status =
-        wire_decode(&wire_rrdb_update_response, body, wire_arena(&ret->arena), &response, ret_fail);
-    if (status != BR_OK)
-        return status;
-    ret->storage = response.error;
-    ret->app_id = response.app_id;
-    ret->partition = response.partition_index;
-    ret->decree = response.decree;
-    return BR_OK;
-}
-
-static br_status answer_read(br_bytes body, struct answer *ret, struct fail *ret_fail)
-{
-    struct msg_rrdb_read_response response;
-    br_status status =
-        wire_decode(&wire_rrdb_read_response, body, wire_arena(&ret->arena), &response, ret_fail);
-    if (status != BR_OK)
-        return status;
-    ret->storage = response.error;
-    ret->app_id = response.app_id;
-    ret->partition = response.partition_index;
-    ret->value = response.value;
-    return BR_OK;
-}
-
-static const struct operation_kind operation_put = { "RPC_RRDB_RRDB_PUT", true, answer_update };
-static const struct operation_kind operation_get = { "RPC_RRDB_RRDB_GET", false, answer_read };
-static const struct operation_kind operation_remove = { "RPC_RRDB_RRDB_REMOVE", true,
-                                                        answer_update };
 
 /* -- The end of an operation ------------------------------------------------------------------ */
 
@@ -183,16 +134,18 @@ static void operation_senseless(struct operation *operation, const char *why)
 
 static void operation_answered(struct operation *operation, const struct answer *answer)
 {
-    struct table_result result = { .error = "ERR_OK", .storage = answer->storage, .decree = -1 };
-    if (answer->storage == 0) {
+    const struct operation_kind *kind = operation->kind;
+    struct table_result result = {
+        .error = "ERR_OK", .storage = answer->storage, .response = answer->response, .decree = -1
+    };
+    if (answer->storage == 0 || answer->storage == kind->also) {
+        result.status = answer->storage == 0 ? BR_OK : kind->as;
         result.value = answer->value;
-        if (operation->kind->write)
+        if (kind->write)
             result.decree = answer->decree;
-    } else if (answer->storage == 1 && !operation->kind->write) {
-        result.status = BR_NOTFOUND;
     } else {
         fail_set(&operation->last, BR_REFUSED, "the storage of %s says %d to %s", operation->server,
-                 answer->storage, operation->kind->rpc);
+                 answer->storage, kind->rpc);
         result.status = BR_REFUSED;
         result.why = operation->last.text;
     }
@@ -209,7 +162,7 @@ static void operation_reply(void *arg, const struct rdsn_reply *reply)
     arena_init(&answer.arena, 256);
     if (reply->status != BR_OK)
         operation_failed(operation, reply);
-    else if (operation->kind->decode(reply->body, &answer, &fail) != BR_OK)
+    else if (answer_decode(operation->kind, reply->body, &answer, &fail) != BR_OK)
         operation_senseless(operation, fail.text);
     else if (answer.app_id != operation->app_id || answer.partition != operation->partition)
         operation_senseless(operation, "it is about another partition");
@@ -217,6 +170,15 @@ static void operation_reply(void *arg, const struct rdsn_reply *reply)
         operation_answered(operation, &answer);
     arena_done(&answer.arena);
     table_client_leave(table);
+}
+
+static void operation_route(const struct table_client *table, int32_t partition, uint64_t hash,
+                            struct rdsn_request *request)
+{
+    request->app_id = table->app_id;
+    request->partition = partition;
+    request->thread_hash = (int32_t) ((uint32_t) table->app_id * 7919 + (uint32_t) partition);
+    request->partition_hash = hash;
 }
 
 static void operation_send(struct operation *operation, const struct cell *cell)
@@ -234,12 +196,8 @@ static void operation_send(struct operation *operation, const struct cell *cell)
         .rpc = operation->kind->rpc,
         .body = buf_bytes(&operation->body),
         .timeout = left > BR_MILLISECOND ? left : BR_MILLISECOND,
-        .app_id = table->app_id,
-        .partition = operation->partition,
-        .thread_hash =
-            (int32_t) ((uint32_t) table->app_id * 7919 + (uint32_t) operation->partition),
-        .partition_hash = operation->hash,
     };
+    operation_route(table, operation->partition, operation->hash, &request);
     rdsn_client_call(table->client, cell->primary, &request, operation_reply, operation);
 }
 
@@ -309,35 +267,19 @@ static void operation_on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* -- Beginning -------------------------------------------------------------------------------- */
 
-uint64_t table_key_hash(const struct table_key *key)
-{
-    const br_bytes *decides = key->hash.size > 0 ? &key->hash : &key->sort;
-    return crc64(decides->data, decides->size, 0);
-}
-
-/* u16be length of the hash key, hash key, sort key. */
-static void key_put(struct buf *buf, const struct table_key *key)
-{
-    buf_char(buf, (char) (key->hash.size >> 8));
-    buf_char(buf, (char) (key->hash.size & 0xff));
-    buf_put(buf, key->hash.data, key->hash.size);
-    buf_put(buf, key->sort.data, key->sort.size);
-}
-
-static struct operation *operation_new(struct table_client *table,
-                                       const struct operation_kind *kind,
-                                       const struct table_key *key, br_time timeout,
-                                       table_client_done *done, void *arg)
+struct operation *operation_new(struct table_client *table, const struct operation_kind *kind,
+                                const struct table_call *call)
 {
     assert(!table->closed);
     struct operation *operation = mem_new(sizeof *operation);
     operation->table = table;
     operation->kind = kind;
-    operation->hash = table_key_hash(key);
+    operation->hash = call->key ? table_key_hash(call->key) : call->hash;
     operation->started = stream_now();
-    operation->deadline = operation->started + (timeout > 0 ? timeout : TABLE_CLIENT_TIMEOUT);
-    operation->done = done;
-    operation->arg = arg;
+    operation->deadline =
+        operation->started + (call->timeout > 0 ? call->timeout : TABLE_CLIENT_TIMEOUT);
+    operation->done = call->done;
+    operation->arg = call->arg;
     operation->partition = -1;
     evtimer_assign(&operation->timer, table->base, operation_on_timer, operation);
     TAILQ_INSERT_TAIL(&table->operations, operation, all);
@@ -345,16 +287,13 @@ static struct operation *operation_new(struct table_client *table,
     return operation;
 }
 
-static void operation_begin(struct operation *operation, const struct table_key *key)
+void operation_begin(struct operation *operation)
 {
     const struct table_client *table = operation->table;
-    if (key->hash.size > TABLE_CLIENT_HASH_KEY_MAX)
-        fail_set(&operation->last, BR_INVALID, "a hash key of %zu bytes is longer than %d",
-                 key->hash.size, TABLE_CLIENT_HASH_KEY_MAX);
-    else if (operation->body.size > FRAME_BODY_MAX)
+    if (operation->last.status == BR_OK && operation->body.size > FRAME_BODY_MAX)
         fail_set(&operation->last, BR_TOOBIG, "%s has %zu bytes, more than %u",
                  operation->kind->rpc, operation->body.size, FRAME_BODY_MAX);
-    else if (table->count > TABLE_CLIENT_OPERATIONS_MAX)
+    else if (operation->last.status == BR_OK && table->count > TABLE_CLIENT_OPERATIONS_MAX)
         fail_set(&operation->last, BR_UNAVAILABLE,
                  "%d operations on table \"%s\" are outstanding; wait for some to end",
                  TABLE_CLIENT_OPERATIONS_MAX, table->name);
@@ -364,45 +303,31 @@ static void operation_begin(struct operation *operation, const struct table_key 
         operation_go(operation);
 }
 
-void table_client_put(struct table_client *table, const struct table_key *key, br_bytes value,
-                      int32_t expire, br_time timeout, table_client_done *done, void *arg)
+void table_client_forget(struct table_client *table, const void *arg)
 {
-    struct operation *operation = operation_new(table, &operation_put, key, timeout, done, arg);
-    struct msg_rrdb_update_request request;
-    struct buf whole = { 0 };
-    key_put(&whole, key);
-    wire_init(&wire_rrdb_update_request, &request);
-    request.key = buf_bytes(&whole);
-    request.value = value;
-    request.expire_ts_seconds = expire;
-    wire_encode(&wire_rrdb_update_request, &request, WIRE_PEER_25, &operation->body);
-    buf_done(&whole);
-    operation_begin(operation, key);
+    struct operation *operation;
+    TAILQ_FOREACH(operation, &table->operations, all)
+    {
+        if (operation->arg == arg)
+            operation->done = NULL;
+    }
 }
 
-static void operation_of_key(struct table_client *table, const struct operation_kind *kind,
-                             const struct table_key *key, br_time timeout, table_client_done *done,
-                             void *arg)
+void table_client_clear_scanner(struct table_client *table, uint64_t hash, const char *server,
+                                int64_t context_id)
 {
-    struct operation *operation = operation_new(table, kind, key, timeout, done, arg);
-    struct buf whole = { 0 };
-    key_put(&whole, key);
-    br_bytes bytes = buf_bytes(&whole);
-    wire_encode_value(WIRE_BLOB, &bytes, &operation->body);
-    buf_done(&whole);
-    operation_begin(operation, key);
-}
-
-void table_client_get(struct table_client *table, const struct table_key *key, br_time timeout,
-                      table_client_done *done, void *arg)
-{
-    operation_of_key(table, &operation_get, key, timeout, done, arg);
-}
-
-void table_client_remove(struct table_client *table, const struct table_key *key, br_time timeout,
-                         table_client_done *done, void *arg)
-{
-    operation_of_key(table, &operation_remove, key, timeout, done, arg);
+    int32_t partition;
+    const struct cell *cell = config_find(table, hash, &partition);
+    if (!cell || !cell->primary || strcmp(cell->primary, server) != 0)
+        return;
+    struct buf body = { 0 };
+    wire_encode_value(WIRE_I64, &context_id, &body);
+    struct rdsn_request request = { .rpc = "RPC_RRDB_RRDB_CLEAR_SCANNER",
+                                    .body = buf_bytes(&body) };
+    request.one_way = true;
+    operation_route(table, partition, hash, &request);
+    rdsn_client_call(table->client, cell->primary, &request, NULL, NULL);
+    buf_done(&body);
 }
 
 /* -- Life ------------------------------------------------------------------------------------- */

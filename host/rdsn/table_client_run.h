@@ -1,6 +1,6 @@
-/* table_client_run -- what table_client.c (operations) and table_client_config.c (where the
- * primaries are) share.  An operation is in `operations` always, and in `waiting` while it waits
- * for a primary.
+/* table_client_run -- what table_client.c (operations and their attempts), table_client_call.c
+ * (what is sent and what comes back) and table_client_config.c (where the primaries are) share.  An
+ * operation is in `operations` always, and in `waiting` while it waits for a primary.
  */
 #ifndef HOST_RDSN_TABLE_CLIENT_RUN_H
 #define HOST_RDSN_TABLE_CLIENT_RUN_H
@@ -10,8 +10,34 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "host/base/arena.h"
 #include "host/base/number.h"
+#include "host/rdsn/codec.h"
 #include "host/rdsn/table_client.h"
+
+/* What tells the operations apart. */
+struct operation_kind {
+    const char *rpc;
+    const struct wire_schema *request; /* NULL: the key alone, or the hash key */
+    const struct wire_schema *response;
+    bool write;
+    bool whole;       /* the key with its sort key */
+    bool hash_needed; /* an empty hash key is refused */
+    int32_t also;     /* of the storage's codes, beside 0, one that is an answer; 0: none */
+    br_status as;     /* what it is told as */
+};
+
+/* What of an answer there is to tell. */
+struct answer {
+    struct arena arena;
+    void *response;
+    int32_t storage, app_id, partition;
+    int64_t decree;
+    br_bytes value;
+};
+
+br_status answer_decode(const struct operation_kind *kind, br_bytes body, struct answer *ret,
+                        struct fail *ret_fail);
 
 enum operation_state {
     OPERATION_WAITING = 1, /* for a primary; the timer is its deadline */
@@ -88,6 +114,11 @@ struct table_client {
 /* The cell that a hash belongs to now, a split's parent where the child is not ready; NULL: not
  * known. */
 struct cell *config_find(const struct table_client *table, uint64_t hash, int32_t *ret_partition);
+
+/* A new operation, its body empty; then send it, unless its key or body is refused. */
+struct operation *operation_new(struct table_client *table, const struct operation_kind *kind,
+                                const struct table_call *call);
+void operation_begin(struct operation *operation);
 
 /* Somebody waits for this hash's primary: see that it is asked for. */
 void config_want(struct table_client *table, uint64_t hash);
