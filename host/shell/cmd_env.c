@@ -66,17 +66,12 @@ static int env_show(struct shell *shell, const struct msg_app_info *info, bool j
 
 static int env_get(struct shell *shell, const char *name, bool json)
 {
-    struct msg_list_apps_request request;
     struct msg_list_apps_response response;
     struct arena arena;
-    wire_init(&wire_list_apps_request, &request);
-    request.status = BR_TABLE_AVAILABLE;
     arena_init(&arena, 0);
-    struct exchange exchange = {
-        .rpc = "RPC_CM_LIST_APPS", .request = &request, .response = &response, .arena = &arena
-    };
+    struct exchange exchange;
     const struct msg_app_info *found = NULL;
-    if (session_ask(shell->session, &exchange)) {
+    if (ask_apps(shell, BR_TABLE_AVAILABLE, &arena, &response, &exchange)) {
         const struct msg_app_info *infos = response.infos.items;
         for (uint32_t i = 0; i < response.infos.count && !found; i++)
             found = strcmp(infos[i].app_name, name) == 0 ? &infos[i] : NULL;

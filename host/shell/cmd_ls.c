@@ -250,17 +250,12 @@ int cmd_ls(struct shell *shell, int argc, char **argv)
     struct ls ls = { 0 };
     if (!ls_options(&ls, argc, argv))
         return shell_usage(shell, argv[0]);
-    struct msg_list_apps_request request;
     struct arena arena;
-    wire_init(&wire_list_apps_request, &request);
-    request.status = ls.status;
     arena_init(&arena, 0);
-    struct exchange exchange = {
-        .rpc = "RPC_CM_LIST_APPS", .request = &request, .response = &ls.response, .arena = &arena
-    };
-    session_run(shell->session, &exchange, 1, NULL, NULL);
-    int status =
-        exchange_ok(&exchange) ? ls_show(shell, &ls) : shell_failed(shell, "list apps", &exchange);
+    struct exchange exchange;
+    int status = ask_apps(shell, ls.status, &arena, &ls.response, &exchange)
+                     ? ls_show(shell, &ls)
+                     : shell_failed(shell, "list apps", &exchange);
     arena_done(&arena);
     return status;
 }

@@ -67,18 +67,12 @@ static void nodes_take(void *arg, uint32_t index, const struct exchange *exchang
 /* What each node serves, over all available tables. */
 static int nodes_ask_load(struct shell *shell, struct nodes *nodes)
 {
-    struct msg_list_apps_request request;
     struct msg_list_apps_response response;
     struct arena arena;
-    wire_init(&wire_list_apps_request, &request);
-    request.status = BR_TABLE_AVAILABLE;
     arena_init(&arena, 0);
-    struct exchange exchange = {
-        .rpc = "RPC_CM_LIST_APPS", .request = &request, .response = &response, .arena = &arena
-    };
-    session_run(shell->session, &exchange, 1, NULL, NULL);
+    struct exchange exchange;
     int status = SHELL_OK;
-    if (!exchange_ok(&exchange)) {
+    if (!ask_apps(shell, BR_TABLE_AVAILABLE, &arena, &response, &exchange)) {
         status = shell_failed(shell, "list apps", &exchange);
     } else {
         const struct msg_app_info *infos = response.infos.items;

@@ -133,3 +133,17 @@ void ask_tables(struct shell *shell, const struct ask_tables *tables)
     free(ask.exchanges);
     free(requests);
 }
+
+bool ask_apps(struct shell *shell, int32_t status, struct arena *arena,
+              struct msg_list_apps_response *ret, struct exchange *ret_exchange)
+{
+    struct msg_list_apps_request request;
+    wire_init(&wire_list_apps_request, &request);
+    request.status = status;
+    *ret_exchange = (struct exchange){
+        .rpc = "RPC_CM_LIST_APPS", .request = &request, .response = ret, .arena = arena
+    };
+    bool ok = session_ask(shell->session, ret_exchange);
+    ret_exchange->request = NULL;
+    return ok;
+}

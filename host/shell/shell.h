@@ -149,6 +149,11 @@ struct load_row *load_find(struct load *load, uint64_t address, const struct hos
 void load_count(struct load *load, const struct msg_query_cfg_response *response);
 void load_done(struct load *load);
 
+/* Ask for the tables of this status (BR_TABLE_INVALID: of every one); what *ret points to is in the
+ * arena.  Whether the answer is ERR_OK. */
+bool ask_apps(struct shell *shell, int32_t status, struct arena *arena,
+              struct msg_list_apps_response *ret, struct exchange *ret_exchange);
+
 /* Ask for the partitions of the tables `names`, many at once; each answer goes to `take`, in any
  * order, and is gone afterwards. */
 struct ask_tables {
