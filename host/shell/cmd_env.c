@@ -31,8 +31,7 @@ int cmd_use(struct shell *shell, int argc, char **argv)
     return SHELL_OK;
 }
 
-/* The table that is meant: by the option, else by `use`; NULL: it was said. */
-static const char *env_table(struct shell *shell, const char *given)
+const char *shell_app(struct shell *shell, const char *given)
 {
     if (given && *given)
         return given;
@@ -108,7 +107,7 @@ int cmd_get_app_envs(struct shell *shell, int argc, char **argv)
     }
     if (optind != argc)
         return shell_usage(shell, argv[0]);
-    name = env_table(shell, name);
+    name = shell_app(shell, name);
     return name ? env_get(shell, name, json) : SHELL_USAGE;
 }
 
@@ -165,7 +164,7 @@ static const char *env_arguments(struct shell *shell, int argc, char **argv)
         name = optarg;
     }
     if (known && optind < argc)
-        return env_table(shell, name);
+        return shell_app(shell, name);
     shell_usage(shell, argv[0]);
     return NULL;
 }
@@ -235,7 +234,7 @@ int cmd_clear_app_envs(struct shell *shell, int argc, char **argv)
     }
     if (optind != argc)
         return shell_usage(shell, argv[0]);
-    name = env_table(shell, name);
+    name = shell_app(shell, name);
     if (!name)
         return SHELL_USAGE;
     if (all == (prefix && *prefix)) {

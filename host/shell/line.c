@@ -31,7 +31,8 @@ int shell_line(struct shell *shell, const char *line)
 static char *line_complete_next(const char *text, int state)
 {
     int skip = state;
-    for (const struct command *command = shell_commands; command->name; command++) {
+    const struct command *command = NULL;
+    while ((command = shell_next_command(command)) != NULL) {
         if (strncmp(command->name, text, strlen(text)) == 0 && skip-- == 0)
             return mem_text(command->name);
     }

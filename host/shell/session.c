@@ -14,6 +14,8 @@ struct session {
     struct arena arena;
     struct event_base *base;
     struct rdsn_client *client;
+    struct table_client *table; /* of `table_name`; NULL: none yet */
+    char *table_name;
     enum wire_peer peer;
     const char *const *metas;
     uint32_t meta_count;
@@ -87,6 +89,8 @@ struct session *session_new(const char *metas, enum wire_peer peer, struct fail 
 
 void session_free(struct session *session)
 {
+    table_client_free(session->table);
+    free(session->table_name);
     if (session->client) {
         rdsn_client_free(session->client);
         event_base_loop(session->base, EVLOOP_NONBLOCK);
@@ -313,4 +317,28 @@ bool session_wait(struct session *session, struct session_pace *pace)
     event_base_loop(session->base, EVLOOP_NO_EXIT_ON_EMPTY);
     pace->pause = 2 * pace->pause < SESSION_PAUSE_MAX ? 2 * pace->pause : SESSION_PAUSE_MAX;
     return true;
+}
+
+struct table_client *session_table(struct session *session, const char *table,
+                                   struct fail *ret_fail)
+{
+    if (session->table && strcmp(session->table_name, table) == 0)
+        return session->table;
+    table_client_free(session->table);
+    free(session->table_name);
+    session->table_name = mem_text(table);
+    session->table = table_client_new(session->base,
+                                      &(struct table_client_options){
+                                          .table = table,
+                                          .metas = session->metas,
+                                          .meta_count = session->meta_count,
+                                      },
+                                      ret_fail);
+    return session->table;
+}
+
+void session_until(struct session *session, const bool *done)
+{
+    while (!*done)
+        event_base_loop(session->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
 }

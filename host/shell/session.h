@@ -13,6 +13,7 @@
 #include "host/base/number.h"
 #include "host/rdsn/client.h"
 #include "host/rdsn/message.h"
+#include "host/rdsn/table_client.h"
 
 #define SESSION_METAS_MAX 16
 #define SESSION_HOPS_MAX  4  /* forwards of one question */
@@ -66,6 +67,14 @@ void session_run(struct session *session, struct exchange *exchanges, size_t cou
 
 /* Ask one question and come back; whether the answer is ERR_OK. */
 bool session_ask(struct session *session, struct exchange *exchange);
+
+/* The session's client of this table, made when it is first asked for and kept until another table
+ * is: valid until then.  NULL: it cannot be had. */
+struct table_client *session_table(struct session *session, const char *table,
+                                   struct fail *ret_fail);
+
+/* Run what goes on until *done, which a callback sets. */
+void session_until(struct session *session, const bool *done);
 
 /* Waiting for a state of the cluster: one pause before each look, from SESSION_PAUSE_MIN on twice
  * as long each time, until the deadline. */

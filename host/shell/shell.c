@@ -85,8 +85,7 @@ const struct command shell_commands[] = {
       "-w, --wait_seconds N        how long to wait until every partition serves (3600)",
       "bring a dropped table back; ls -a has its id", "recall 2 temp", cmd_recall },
     { "rename", "OLD_NAME NEW_NAME", "give a table another name", "rename temp users", cmd_rename },
-    { "use", "[TABLE]", "set, or tell, the table that the app_envs commands mean", "use temp",
-      cmd_use },
+    { "use", "[TABLE]", "set, or tell, the table that is meant from now on", "use temp", cmd_use },
     { "get_app_envs",
       "[-a TABLE] [-j]\n"
       "-a, --app TABLE             instead of that of use\n"
@@ -151,9 +150,20 @@ const struct command shell_commands[] = {
     { NULL, NULL, NULL, NULL, NULL },
 };
 
+const struct command *shell_next_command(const struct command *command)
+{
+    if (!command)
+        return shell_commands;
+    if ((++command)->name)
+        return command;
+    const size_t last = sizeof shell_commands / sizeof *shell_commands - 1;
+    return command == &shell_commands[last] ? shell_data_commands : NULL;
+}
+
 static const struct command *command_find(const char *name)
 {
-    for (const struct command *command = shell_commands; command->name; command++) {
+    const struct command *command = NULL;
+    while ((command = shell_next_command(command)) != NULL) {
         if (strcmp(command->name, name) == 0)
             return command;
     }
@@ -215,7 +225,7 @@ int cmd_help(struct shell *shell, int argc, char **argv)
         fprintf(shell->out, "example: %s\n", command->example);
         return SHELL_OK;
     }
-    for (command = shell_commands; command->name; command++)
+    while ((command = shell_next_command(command)) != NULL)
         fprintf(shell->out, "\t%-18s%-56s e.g. %s\n", command->name, command->what,
                 command->example);
     return SHELL_OK;

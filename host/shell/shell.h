@@ -1,7 +1,8 @@
 /* shell -- bridle's commands: their table, how one is run, and what they share.
  *
  * Results and "X failed, error=E" go to `out`, as in Pegasus's shell; wrong usage and the reasons
- * behind an error to `err`.
+ * behind an error to `err`, and so does, as there, all that the commands about data say, but for
+ * their JSON.
  */
 #ifndef HOST_SHELL_SHELL_H
 #define HOST_SHELL_SHELL_H
@@ -9,12 +10,13 @@
 #include "host/shell/session.h"
 #include "host/shell/table.h"
 
-#define SHELL_METAS    "127.0.0.1:34601,127.0.0.1:34602,127.0.0.1:34603"
-#define SHELL_FILE_MAX (1 << 20) /* bytes of a file of nodes */
-#define SHELL_LINE_MAX 65536     /* bytes of one command line */
-#define SHELL_APP_MAX  1023      /* bytes of the name that `use` takes */
-#define SHELL_WAIT_MAX 1000000   /* seconds of -w */
-#define SHELL_RULE     "============================="
+#define SHELL_METAS        "127.0.0.1:34601,127.0.0.1:34602,127.0.0.1:34603"
+#define SHELL_FILE_MAX     (1 << 20) /* bytes of a file of nodes */
+#define SHELL_LINE_MAX     65536     /* bytes of one command line */
+#define SHELL_APP_MAX      1023      /* bytes of the name that `use` takes */
+#define SHELL_WAIT_MAX     1000000   /* seconds of -w */
+#define SHELL_DATA_TIMEOUT 5000      /* milliseconds */
+#define SHELL_RULE         "============================="
 
 /* What a command, and the program, ends with. */
 enum { SHELL_OK = 0, SHELL_FAILED = 1, SHELL_USAGE = 2 };
@@ -25,6 +27,8 @@ struct shell {
     FILE *out, *err;
     char app[SHELL_APP_MAX + 1]; /* the table of `use`; "": none */
     bool exiting;                /* a command said so */
+    bool escape_all;             /* keys and values are printed as \xHH altogether */
+    int32_t timeout_ms;          /* of one question about data; 0: SHELL_DATA_TIMEOUT */
 };
 
 struct command {
@@ -35,7 +39,11 @@ struct command {
     int (*run)(struct shell *shell, int argc, char **argv);
 };
 
-extern const struct command shell_commands[]; /* ends with a NULL name */
+extern const struct command shell_commands[];      /* ends with a NULL name */
+extern const struct command shell_data_commands[]; /* likewise; about rows (commands_data.c) */
+
+/* Their next one: the first after NULL, NULL after the last. */
+const struct command *shell_next_command(const struct command *command);
 
 /* Run one command; argv[0] is its name.  Returns SHELL_OK, SHELL_FAILED or SHELL_USAGE. */
 int shell_run(struct shell *shell, int argc, char **argv);
@@ -89,6 +97,9 @@ const char *shell_node(uint64_t address, const struct host_port *name,
 
 /* "2026-11-23_01:12:47" in local time, "-" where second is not positive. */
 const char *shell_time(int64_t second, char text[32]);
+
+/* The table that is meant: by the option, else by `use`; NULL: it was said. */
+const char *shell_app(struct shell *shell, const char *given);
 
 /* -- remote commands (cmd_remote.c) --------------------------------------------------------------
  */
@@ -189,6 +200,25 @@ int cmd_set_meta_level(struct shell *shell, int argc, char **argv);
 int cmd_get_replica_count(struct shell *shell, int argc, char **argv);
 int cmd_propose(struct shell *shell, int argc, char **argv);
 int cmd_ddd_diagnose(struct shell *shell, int argc, char **argv);
+int cmd_timeout(struct shell *shell, int argc, char **argv);
+int cmd_escape_all(struct shell *shell, int argc, char **argv);
+int cmd_hash(struct shell *shell, int argc, char **argv);
+int cmd_set(struct shell *shell, int argc, char **argv);
+int cmd_get(struct shell *shell, int argc, char **argv);
+int cmd_del(struct shell *shell, int argc, char **argv);
+int cmd_exist(struct shell *shell, int argc, char **argv);
+int cmd_ttl(struct shell *shell, int argc, char **argv);
+int cmd_incr(struct shell *shell, int argc, char **argv);
+int cmd_count(struct shell *shell, int argc, char **argv);
+int cmd_multi_set(struct shell *shell, int argc, char **argv);
+int cmd_multi_get(struct shell *shell, int argc, char **argv);
+int cmd_multi_get_range(struct shell *shell, int argc, char **argv);
+int cmd_multi_get_sortkeys(struct shell *shell, int argc, char **argv);
+int cmd_multi_del(struct shell *shell, int argc, char **argv);
+int cmd_check_and_set(struct shell *shell, int argc, char **argv);
+int cmd_hash_scan(struct shell *shell, int argc, char **argv);
+int cmd_full_scan(struct shell *shell, int argc, char **argv);
+int cmd_count_data(struct shell *shell, int argc, char **argv);
 int cmd_help(struct shell *shell, int argc, char **argv);
 int cmd_exit(struct shell *shell, int argc, char **argv);
 

@@ -132,7 +132,8 @@ static void table_pad(struct buf *buf, const char *text, size_t width, bool righ
 
 static void table_text(const struct table *table, struct buf *buf)
 {
-    buf_printf(buf, "[%s]\n", table->name);
+    if (*table->name)
+        buf_printf(buf, "[%s]\n", table->name);
     for (uint32_t i = 0; !table->pairs && i < table->width; i++)
         table_pad(buf, table->titles[i], table->longest[i] + 2, table->right[i]);
     if (!table->pairs)

@@ -24,6 +24,8 @@ struct report {
 void report_init(struct report *report);
 void report_done(struct report *report);
 
+/* Sections without a name ("") have no headline; JSON wants one. */
+
 /* A section of columns.  Cells are added row by row, each row whole. */
 struct table *table_columns(struct report *report, const char *name);
 void table_column(struct table *table, const char *title, bool right);
