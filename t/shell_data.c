@@ -261,13 +261,14 @@ static void on_scan(struct rdsn_incoming *incoming, struct arena *arena)
     say_rows(incoming, (uint32_t) request.context_id, 3, false);
 }
 
-static void on_command(struct rdsn_incoming *incoming, struct arena *arena)
+static void on_command(struct rdsn_incoming *incoming, struct arena *arena, bool counters)
 {
     struct msg_command command;
     wire_decode(&wire_command, incoming->body, wire_arena(arena), &command, NULL);
     const char *const *arguments = command.arguments.items;
     const char *text =
-        strcmp(command.cmd, "perf-counters") == 0 && strcmp(arguments[0], ".*@7\\..*") == 0
+        counters && strcmp(command.cmd, "perf-counters") == 0
+                && strcmp(arguments[0], ".*@7\\..*") == 0
             ? "{\"result\":\"OK\",\"counters\":["
               "{\"name\":\"replica*app.pegasus*rdb.estimate_num_keys@7.0\",\"value\":12.5},"
               "{\"name\":\"replica*app.pegasus*rdb.estimate_num_keys@7.9\",\"value\":1},"
@@ -309,10 +310,12 @@ static void replica_request(struct rdsn_incoming *incoming, const void *arg)
     const char *name = incoming->header.rpc_name;
     struct arena arena;
     arena_init(&arena, 0);
-    if (replica->error) {
+    if (strcmp(name, "RPC_CLI_CLI_CALL") == 0 && (!replica->error || !*replica->error)) {
+        on_command(incoming, &arena, replica->error == NULL);
+    } else if (replica->error && !*replica->error) {
+        rdsn_server_drop(incoming);
+    } else if (replica->error) {
         rdsn_server_reply(incoming, replica->error, (br_bytes){ NULL, 0 });
-    } else if (strcmp(name, "RPC_CLI_CLI_CALL") == 0) {
-        on_command(incoming, &arena);
     } else if (strcmp(name, "RPC_RRDB_RRDB_REMOVE") == 0) {
         say_updated(incoming);
     } else {
@@ -398,17 +401,23 @@ static void check_text(const char *line, const char *text, const char *want)
     for (const char *at = text; *at;) {
         size_t size = strlen(replica_fake.node);
         bool node = strncmp(at, replica_fake.node, size) == 0;
-        buf_put(&got, node ? "NODE" : at, node ? 4 : 1);
-        at += node ? size : 1;
+        bool meta = strncmp(at, meta_fake.node, strlen(meta_fake.node)) == 0;
+        buf_put(&got, node ? "NODE" : meta ? "META" : at, node || meta ? 4 : 1);
+        at += node ? size : meta ? strlen(meta_fake.node) : 1;
     }
     ck_assert_msg(strcmp(buf_string(&got), want) == 0, "%s\n-- got:\n%s-- want:\n%s", line,
                   buf_string(&got), want);
     buf_done(&got);
 }
 
+struct ran shop_ran(const char *lines)
+{
+    return run_lines(meta_fake.node, WIRE_PEER_25, lines, NULL);
+}
+
 void shop_run(const char *lines, int status, const char *out, const char *err)
 {
-    struct ran ran = run_lines(meta_fake.node, WIRE_PEER_25, lines, NULL);
+    struct ran ran = shop_ran(lines);
     check_text(lines, ran.out, out);
     check_text(lines, ran.err, err);
     ck_assert_int_eq(ran.status, status);

@@ -10,11 +10,15 @@
 
 #include "t/test_shell.h"
 
-/* error: in every header of the replica server's; NULL: none. */
+/* error: in every header of the replica server's; NULL: none; "": it answers nothing but remote
+ * commands, of which it knows none. */
 void shop_start(const char *error);
 void shop_stop(void);
 
-/* Run lines and compare; NODE stands for the replica server. */
+/* Run lines. */
+struct ran shop_ran(const char *lines);
+
+/* Run lines and compare; NODE stands for the replica server, META for the meta server. */
 void shop_run(const char *lines, int status, const char *out, const char *err);
 
 #endif

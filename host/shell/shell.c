@@ -195,7 +195,7 @@ static void shell_put_usage(FILE *out, const struct command *command)
 {
     const char *at = command->usage;
     size_t size = strcspn(at, "\n");
-    fprintf(out, "\t%-18s%.*s\n", command->name, (int) size, at);
+    fprintf(out, "\t%-17s %.*s\n", command->name, (int) size, at);
     for (at += size; *at; at += size) {
         at++;
         size = strcspn(at, "\n");
@@ -226,7 +226,7 @@ int cmd_help(struct shell *shell, int argc, char **argv)
         return SHELL_OK;
     }
     while ((command = shell_next_command(command)) != NULL)
-        fprintf(shell->out, "\t%-18s%-56s e.g. %s\n", command->name, command->what,
+        fprintf(shell->out, "\t%-17s %-56s e.g. %s\n", command->name, command->what,
                 command->example);
     return SHELL_OK;
 }
