@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bench.sh -- bridle-bench against a onebox: what was written is read again, after every server was
-# restarted, and after the metadata were lost and recovered.
+# restarted, and after all were killed.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 . "$top_srcdir/t/onebox_lib.sh"
@@ -32,16 +32,5 @@ whole
 # Killed, all at once: what was acknowledged is there.
 for i in 1 2 3; do kill -KILL "$(cat "$box/replica$i/pid")"; done
 box 0 '' start_onebox_instance -r 1 -r 2 -r 3
-whole
-
-# C3: the metadata are lost, the data are not.
-recovery_mode
-recovery_nodes 3
-box 0 '' restart_onebox_instance -m 1
-box 1 '^list apps failed, error=ERR_UNDER_RECOVERY$' shell ls
-box 0 '^Recover result: ERR_OK$' shell recover -f "$dir/nodes"
-whole
-sed -i 's@recover_from_replica_server: true@recover_from_replica_server: false@' "$config"
-box 0 '' restart_onebox_instance -m 1
 whole
 echo "$passed passed, 0 failed"

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# walk_zookeeper.sh -- walk.sh on a real ZooKeeper.
+exec "${top_srcdir:-.}/t/walk.sh" zookeeper
