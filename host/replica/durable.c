@@ -16,7 +16,7 @@
 #include "host/replica/syncer.h"
 #include "host/replica/worker.h"
 
-#define DURABLE_LOG_SIZE (16 << 20) /* bytes of log from which the data are flushed */
+#define DURABLE_LOG_FILES 4 /* that what is kept of a log is about, for it goes file by file */
 
 /* -- Opening ---------------------------------------------------------------------------------- */
 
@@ -127,11 +127,13 @@ br_status replica_open(struct replica *replica, const struct inventory_replica *
     replica->durable = replica->applied = data_store_flushed(replica->store);
     replica->valid_from = from->valid_from;
     prepare_list_reset(&replica->list, replica->applied);
-    return journal_open(&(struct journal_options){ .dir = replica->dir,
-                                                   .pid = replica->pid,
-                                                   .valid_from = from->valid_from,
-                                                   .sync = stub->options.sync },
-                        durable_replay, &replay, &replica->journal, ret_fail);
+    return journal_open(
+        &(struct journal_options){ .dir = replica->dir,
+                                   .pid = replica->pid,
+                                   .valid_from = from->valid_from,
+                                   .file_size = stub->options.log_size / DURABLE_LOG_FILES,
+                                   .sync = stub->options.sync },
+        durable_replay, &replay, &replica->journal, ret_fail);
 }
 
 void replica_shut(struct replica *replica)
@@ -188,7 +190,7 @@ bool replica_append(struct replica *replica, struct mutation *mutation)
         return false;
     }
     mutation->logged = !replica->stub->options.sync;
-    if (journal_size(replica->journal) > DURABLE_LOG_SIZE)
+    if (journal_size(replica->journal) > replica->stub->options.log_size)
         durable_flush(replica);
     return true;
 }

@@ -19,7 +19,7 @@ struct journal {
     struct gpid pid;
     char *path;
     bool sync;
-    int64_t valid_from;
+    int64_t file_size, valid_from;
     struct journal_file *files; /* the oldest first; the last one is open, if fd is not -1 */
     uint32_t count;
     struct plog_name next; /* of the file to begin */
@@ -91,6 +91,7 @@ br_status journal_open(const struct journal_options *options, plog_replay_fn *re
     journal->pid = options->pid;
     journal->path = path.data;
     journal->sync = options->sync;
+    journal->file_size = options->file_size ? options->file_size : JOURNAL_FILE_SIZE;
     journal->valid_from = options->valid_from;
     journal->fd = -1;
     br_status status = BR_OK;
@@ -186,7 +187,7 @@ static br_status journal_begin_file(struct journal *journal, struct fail *ret_fa
 /* A file with room. */
 static br_status journal_ready(struct journal *journal, struct fail *ret_fail)
 {
-    if (journal->fd >= 0 && journal->writer.size < JOURNAL_FILE_SIZE)
+    if (journal->fd >= 0 && journal->writer.size < journal->file_size)
         return BR_OK;
     if (journal->fd >= 0) {
         if (journal->sync && fdatasync(journal->fd) != 0)

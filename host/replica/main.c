@@ -16,6 +16,8 @@
 #include "host/replica/files.h"
 #include "host/replica/stub.h"
 
+#define LOG_SIZE_MIN 65536
+
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static const char replicad_help[] =
@@ -33,6 +35,8 @@ static const char replicad_help[] =
     "  -m, --meta LIST          meta servers, separated by commas\n"
     "                           (default 127.0.0.1:34601)\n"
     "  -s, --sync               what is acknowledged is synced first (Pegasus does not)\n"
+    "      --log-size BYTES     of a replica's private log from which its data are flushed\n"
+    "                           (16777216)\n"
     "      --without-data       keep no data: writes get their decrees, are replicated and\n"
     "                           forgotten; for tests and rehearsals\n"
     "  -u, --udp                beacons as datagrams, as Pegasus's stock configuration\n"
@@ -146,6 +150,11 @@ static const char *replicad_option(struct replicad *replicad, int option)
     case 'd': return replicad_data(replicad, optarg) ? NULL : "--data makes no sense";
     case 'm': return replicad_metas(replicad, optarg) ? NULL : "--meta is not a list of host:port";
     case 's': replicad->options.sync = true; return NULL;
+    case 'L':
+        return number_i64(optarg, strlen(optarg), &replicad->options.log_size)
+                       && replicad->options.log_size >= LOG_SIZE_MIN
+                   ? NULL
+                   : "--log-size is not a number of at least 65536";
     case 'w': replicad->options.without_data = true; return NULL;
     case 'u': replicad->options.datagrams = true; return NULL;
     case 'v':
@@ -181,6 +190,7 @@ static int replicad_arguments(struct replicad *replicad, int argc, char **argv)
         { "data", required_argument, NULL, 'd' },
         { "meta", required_argument, NULL, 'm' },
         { "sync", no_argument, NULL, 's' },
+        { "log-size", required_argument, NULL, 'L' },
         { "without-data", no_argument, NULL, 'w' },
         { "udp", no_argument, NULL, 'u' },
         { "pegasus-version", required_argument, NULL, 'v' },

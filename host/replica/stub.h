@@ -25,6 +25,7 @@ struct stub_options {
     const char *const *metas; /* NULL-terminated, 1 to BEACON_METAS_MAX */
     bool datagrams;           /* beacons over UDP */
     bool without_data;        /* nothing is kept but decrees: for tests and rehearsals */
+    int64_t log_size;         /* bytes of a private log from which the data are flushed */
     bool sync;            /* what is acknowledged outlives a loss of power (Pegasus: only a kill) */
     bool named;           /* 2.6: names are sent, read and compared; else addresses */
     int64_t min_replicas; /* members that a write needs; 0: more than half of a table's replicas,
