@@ -1,8 +1,10 @@
 /* data_store -- one replica's database: opening, closing, checkpoints, and what is left of it. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,6 +199,49 @@ START_TEST(what_a_kill_leaves)
                      _i ? DATA_OK : DATA_NOT_FOUND);
     ck_assert_uint_eq(got.user.size, _i ? 3 : 0);
     data_got_free(&got);
+    data_store_close(store);
+}
+END_TEST
+
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = size;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A value that no compression makes small. */
+static void put_large(void)
+{
+    static uint32_t value[1 << 18];
+    uint32_t seed = 1;
+    for (size_t i = 0; i < sizeof value / sizeof *value; i++)
+        value[i] = seed = seed * 1664525 + 1013904223;
+    data_store_put(kit.store, kit_key("h", "s"), (br_bytes){ value, sizeof value }, 0, 0);
+    ck_assert_int_eq(data_store_commit(kit.store, ++kit.decree, &kit.fail), BR_OK);
+}
+
+/* What is not on disk is not called so, neither then nor later. */
+START_TEST(a_full_disk)
+{
+    int64_t decree;
+    struct data_store *store;
+    kit_put("h", "s", "one", 0);
+    ck_assert_int_eq(data_store_flush(kit.store, &kit.fail), BR_OK);
+    put_large();
+    limit_files(256 << 10);
+    const char *path = _i ? kit_path("rdb.flush") : kit_path("checkpoint");
+    br_status status = _i ? data_store_flush(kit.store, &kit.fail)
+                          : data_store_checkpoint(kit.store, path, &decree, &kit.fail);
+    ck_assert_int_eq(status, BR_DENIED);
+    ck_assert_ptr_eq(strstr(kit.fail.text, path), kit.fail.text);
+    ck_assert_ptr_nonnull(strstr(kit.fail.text, "RocksDB says"));
+    limit_files(RLIM_INFINITY);
+    kit_copy(kit_path("rdb"), kit_path("copy"));
+    ck_assert_msg(open_at(kit_path("copy"), &store) == BR_OK, "%s", kit.fail.text);
+    ck_assert_int_eq(data_store_flushed(store), 1);
     data_store_close(store);
 }
 END_TEST
@@ -453,7 +498,8 @@ TCase *data_stores(void)
     tcase_add_test(tcase, open_twice);
     tcase_add_loop_test(tcase, facts_decide, 0, COUNT(facts));
     tcase_add_loop_test(tcase, damage, 0, COUNT(damages));
-    tcase_add_loop_test(tcase, what_a_kill_leaves, 0, 1);
+    tcase_add_loop_test(tcase, what_a_kill_leaves, 0, 2);
+    tcase_add_loop_test(tcase, a_full_disk, 0, 2);
     tcase_add_test(tcase, checkpoints);
     tcase_add_loop_test(tcase, no_checkpoint, 0, 2);
     tcase_add_test(tcase, deleted);
