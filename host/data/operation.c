@@ -66,7 +66,7 @@ static const struct data_operation operations[] = {
 const struct data_operation *data_operation(const char *name, size_t size)
 {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
-        if (strncmp(operations[i].name, name, size) == 0 && operations[i].name[size] == '\0')
+        if (strlen(operations[i].name) == size && memcmp(operations[i].name, name, size) == 0)
             return &operations[i];
     }
     return NULL;
