@@ -310,7 +310,7 @@ START_TEST(begun_anew)
     ck_assert_int_eq(journal_descriptor(journal), -1);
     ck_assert(!journal_reaches(journal, 99));
     ck_assert(journal_reaches(journal, 100));
-    const struct journal_options options = { .valid_from = valid_from };
+    const struct journal_options options = { .valid_from = valid_from, .durable = 100 };
     if (_i < 2)
         append(101, 102);
     reopen(options);
@@ -344,6 +344,20 @@ START_TEST(begun_anew_twice)
     check_seen(1, 2);
     ck_assert_int_ge(seen[0].log_offset, second);
     ck_assert(journal_reaches(journal, 0));
+}
+END_TEST
+
+/* The data go further than the log, which somebody took away. */
+START_TEST(data_without_a_log)
+{
+    append(1, 4);
+    int64_t durable = _i ? 4 : 9;
+    reopen((struct journal_options){ .durable = durable });
+    ck_assert(journal_reaches(journal, durable));
+    ck_assert(journal_reaches(journal, 0) == (_i == 1));
+    append(durable + 1, durable + 1);
+    journal_collect(journal, durable);
+    ck_assert_uint_eq(file_count(), 1);
 }
 END_TEST
 
@@ -566,8 +580,9 @@ static TCase *journals(void)
     tcase_add_test(tcase, a_decree_comes_again);
     tcase_add_test(tcase, which_files);
     tcase_add_loop_test(tcase, what_is_collected, 0, COUNT(holders));
-    tcase_add_loop_test(tcase, begun_anew, 0, 2);
+    tcase_add_loop_test(tcase, begun_anew, 0, 4);
     tcase_add_test(tcase, begun_anew_twice);
+    tcase_add_loop_test(tcase, data_without_a_log, 0, 2);
     tcase_add_test(tcase, a_torn_tail);
     tcase_add_test(tcase, a_torn_head);
     tcase_add_test(tcase, a_full_disk);

@@ -131,6 +131,7 @@ br_status replica_open(struct replica *replica, const struct inventory_replica *
         &(struct journal_options){ .dir = replica->dir,
                                    .pid = replica->pid,
                                    .valid_from = from->valid_from,
+                                   .durable = replica->durable,
                                    .file_size = stub->options.log_size / DURABLE_LOG_FILES,
                                    .sync = stub->options.sync },
         durable_replay, &replay, &replica->journal, ret_fail);

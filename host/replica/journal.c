@@ -66,7 +66,7 @@ static void journal_add_file(struct journal *journal, const struct plog_name *na
 /* -- Opening ---------------------------------------------------------------------------------- */
 
 /* What the directory said about the files; the highest decree before the first is in its head. */
-static void journal_take_dir(struct journal *journal, const struct plog_dir *dir)
+static void journal_take_dir(struct journal *journal, const struct plog_dir *dir, int64_t durable)
 {
     int64_t before = dir->count ? dir->files[0].origin.max_decree : 0;
     journal->reaches = before;
@@ -75,6 +75,8 @@ static void journal_take_dir(struct journal *journal, const struct plog_dir *dir
         if (dir->files[i].max_decree > before)
             before = dir->files[i].max_decree;
     }
+    if (durable > before) /* journal_restart, or the files were taken away */
+        journal->reaches = before = durable;
     journal->max_decree = before;
     journal->next = dir->next;
     if (dir->count == 0 && journal->next.start_offset < journal->valid_from)
@@ -100,7 +102,7 @@ br_status journal_open(const struct journal_options *options, plog_replay_fn *re
     if (!status) {
         status = plog_dir_read(journal->path, journal->pid, replay, arg, &dir, ret_fail);
         if (!status)
-            journal_take_dir(journal, &dir);
+            journal_take_dir(journal, &dir, options->durable);
         plog_dir_done(&dir);
     }
     if (status) {

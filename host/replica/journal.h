@@ -17,6 +17,7 @@ struct journal_options {
     const char *dir; /* the replica's directory; plog/ is made in it */
     struct gpid pid;
     int64_t valid_from; /* init_offset_in_private_log: what is before is of an earlier life */
+    int64_t durable;    /* what the data reach to: a log that ends before has nothing older */
     int64_t file_size;  /* bytes from which another file is begun; 0: JOURNAL_FILE_SIZE */
     bool sync;          /* a file that is full, and the directory, are synced */
 };
