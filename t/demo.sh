@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh [--store sqlite|zookeeper] -- a recovery from beginning to end, watchable: three replica
-# servers with data, a meta server whose store is empty, and what the operator types.
+# demo.sh [--store sqlite|zookeeper] -- the whole story, watchable: a cluster on this machine is filled,
+# loses its metadata, and gets them back from its replica servers; every key is found.
 set -euo pipefail
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${top_builddir:=${BRIDLE_BUILD:-$top_srcdir/build}}"
@@ -12,58 +12,57 @@ case ${1:-} in
     --store=*) store=${1#--store=} ;;
     *) echo "usage: $0 [--store sqlite|zookeeper]" >&2; exit 2 ;;
 esac
-if [ "$store" = zookeeper ] && [ -z "${ZK_HOSTS:-}" ]; then
-    exec "$top_srcdir/t/zookeeper.sh" "${BASH_SOURCE[0]}" --store zookeeper
-fi
 . "$top_srcdir/t/lib.sh"
-store_for "$store"
+. "$top_srcdir/t/onebox_lib.sh"
+keys=10000
 
 say() { printf '\n\033[1m-- %s\033[0m\n' "$*" | if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
-run() { echo "\$ bridle $*"; shell "$@" || echo "(exit status $?)"; }
 
-meta_port=$(free_ports 5)
-replica_port=$meta_port
-nodes=$dir/recover_node_list
-{
-    echo '# the replica servers of the cluster, one host:port a line'
-    for i in 1 2 3; do echo "127.0.0.1:$((replica_port + i))"; done
-} >"$nodes"
+# run COMMAND...: shown, and carried out, both without this demo's directory.
+run() {
+    { echo "\$ ./run.sh $*"; "$top_srcdir/run.sh" "$@" 2>&1 </dev/null; } | sed "s|$box|onebox|g; s|$dir/||g"
+}
+edit() { echo "\$ sed -i '$1' onebox/meta1/config.yaml"; sed -i "$1" "$config"; }
+may_fail() { "$@" || echo "(exit status $?)"; }
 
-say 'Three replica servers hold three tables; two of them were both called temp once, and one
-   partition of users has two replicas left instead of three.'
-for i in 1 2 3; do
-    make_replicas "$i" 1:users:4:3 "$([ "$i" = 3 ] && echo 0,1,2 || echo 0,1,2,3)" 7 120
-    make_replicas "$i" 2:temp:2:3 0,1 3 10
-    make_replicas "$i" 4:temp:4:3 0,1,2,3 5 99
-    start_replica "$i"
-done
-ls "$dir/replica1/replica/reps"
+say "A cluster on this machine: one meta server, three replica servers; the metadata are in $store."
+run start_onebox -m 1 -w -s "$store"
+run shell cluster_info
 
-say "A meta server with an empty store ($store), in recovery mode. It serves nothing yet:"
-start_meta --set meta_server.recover_from_replica_server=true
-wait_for 20 meta_up
-run ls
+say "$keys keys, each written to three replica servers before it is acknowledged:"
+run bench --app_name temp -t fillseq_pegasus -n $keys --threads 8
 
-say 'One replica server is down: the recovery is refused and nothing is written.'
-stop replica3
-run recover -f "$nodes"
+say 'The metadata are lost. A new root, which is empty, and recovery mode:'
+edit 's@/pegasus/onebox@/pegasus/onebox_recovery@'
+edit 's@recover_from_replica_server: false@recover_from_replica_server: true@'
+run stop_onebox_instance -m 1
+run start_onebox_instance -m 1
+may_fail run shell ls
 
-say 'The operator decides to go on without it:'
-run recover -f "$nodes" --skip_bad_nodes
+say 'The operator lists the replica servers. One of them cannot be reached: nothing is written.'
+recovery_nodes 3
+list=$dir/recover_node_list
+{ echo '# the replica servers, one host:port a line'; cat "$dir/nodes"; } >"$list"
+run stop_onebox_instance -r 3
+may_fail run shell recover -f "$list"
 
-say 'The tables are back, with their ids, partitions and the best replica of each as primary:'
-run ls
-run app users -d
-
-say 'Every partition that has a primary serves. The third server comes back, and what was missing is
-   made good:'
-start_replica 3
-healthy() { [ "$(shell ls -d | grep -cE ' (users|temp) +4 +4 | temp-2 +2 +2 ')" -eq 3 ]; }
+say 'It is started. What the servers hold becomes the metadata of the new root, once nobody can still
+   hold a lease that the lost metadata gave (a few seconds here, 20 s by default):'
+run start_onebox_instance -r 3
+began=$(date +%s%N)
+run shell recover -f "$list"
+healthy() { "$top_srcdir/run.sh" shell ls -d | grep -qE '^2 +temp +8 +8 +0 '; }
 wait_for 60 healthy
-run ls -d
+echo "(the table is whole again after $((($(date +%s%N) - began) / 1000000)) ms)"
 
-say 'What the meta server said meanwhile:'
-grep -v 'level=debug' "$dir/meta.log" | sed "s|$dir|...|g; s/^ts=[^ ]* //"
-stop meta
-[ "$gone" -eq 0 ] || die "bridled ended with status $gone"
-say 'done'
+say 'The tables are there, under the new root:'
+run shell ls
+run shell cluster_info | grep zookeeper_root
+run shell app temp -d | grep -A 9 '^pidx'
+
+say 'The flag goes back, so that a restart does not ask for a recovery again:'
+edit 's@recover_from_replica_server: true@recover_from_replica_server: false@'
+run restart_onebox_instance -m 1
+
+say 'Every key, compared byte for byte with what was written:'
+run bench --app_name temp -t readrandom_pegasus -n $keys --threads 8 --verify
