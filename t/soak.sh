@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on both stores, learning
-# under load, then every fuzzer for SECONDS each.
+# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on both stores, replica
+# servers with data killed, wiped and hung under a load, learning, then every fuzzer for SECONDS each.
 set -euo pipefail
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${top_builddir:=${BRIDLE_BUILD:-$top_srcdir/build}}"
@@ -17,6 +17,10 @@ echo "seed $seed"
 "$top_srcdir/t/tables.sh" sqlite 20 "$seed" 256
 "$top_srcdir/t/tables.sh" zookeeper 20 "$seed" 256
 "$top_srcdir/t/serve.sh" zookeeper
+"$top_srcdir/t/walk_kill.sh" 10 "$seed" zookeeper
+PARTITIONS=24 ONLY=kill SECONDS_MAX=600 "$top_srcdir/t/data.sh" 1000000 "$seed"
+SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --log-size 65536
+SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --sync
 
 fuzz=$top_builddir-fuzz
 mkdir -p "$fuzz"
