@@ -1,5 +1,6 @@
-/* kill_at -- preloaded into a server (LD_PRELOAD) by scripts that want it dead at one exact moment: it
- * kills itself with SIGKILL right after the KILL_NTH-th line to standard error that contains KILL_AT.
+/* kill_at -- preloaded into a server (LD_PRELOAD) by scripts that want it dead at one exact moment:
+ * it kills itself with SIGKILL right after the KILL_NTH-th line to standard error that contains
+ * KILL_AT.
  */
 #include <signal.h>
 #include <stdatomic.h>

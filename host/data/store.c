@@ -23,15 +23,18 @@ static const char *const store_families[STORE_FAMILIES] = { "default", STORE_MET
 
 /* -- Options ---------------------------------------------------------------------------------- */
 
-/* In RocksDB's threads: expired values are not carried on. */
+/* In RocksDB's threads: values that expired long ago are not carried on. */
 static unsigned char store_filter(void *state, int level, const char *key, size_t key_size,
                                   const char *value, size_t value_size, char **new_value,
                                   size_t *new_value_size, unsigned char *changed)
 {
-    (void) state, (void) level, (void) key, (void) key_size;
+    (void) level, (void) key, (void) key_size;
     (void) new_value, (void) new_value_size, (void) changed;
-    uint32_t now = data_seconds((int64_t) time(NULL) * 1000000);
-    return data_expired(data_value_expires((br_bytes){ value, value_size }), now);
+    const struct data_store *store = state;
+    uint32_t clock = atomic_load_explicit(&store->clock, memory_order_relaxed);
+    return clock > DATA_EXPIRED_KEPT
+           && data_expired(data_value_expires((br_bytes){ value, value_size }),
+                           clock - DATA_EXPIRED_KEPT);
 }
 
 static void store_filter_state_free(void *state)
@@ -53,8 +56,6 @@ struct data_shared *data_shared_new(void)
     rocksdb_block_based_options_set_block_cache(table, shared->cache);
     rocksdb_block_based_options_set_filter_policy(table,
                                                   rocksdb_filterpolicy_create_bloom_full(10));
-    shared->filter = rocksdb_compactionfilter_create(NULL, store_filter_state_free, store_filter,
-                                                     store_filter_name);
     for (int i = 0; i < STORE_FAMILIES; i++) {
         rocksdb_options_t *options = rocksdb_options_create();
         rocksdb_options_set_create_if_missing(options, 1);
@@ -66,7 +67,6 @@ struct data_shared *data_shared_new(void)
         shared->options[i] = options;
     }
     rocksdb_options_set_compression(shared->options[0], rocksdb_lz4_compression);
-    rocksdb_options_set_compaction_filter(shared->options[0], shared->filter);
     rocksdb_block_based_options_destroy(table);
     shared->read = rocksdb_readoptions_create();
     shared->write = rocksdb_writeoptions_create();
@@ -80,7 +80,6 @@ void data_shared_free(struct data_shared *shared)
         return;
     for (int i = 0; i < STORE_FAMILIES; i++)
         rocksdb_options_destroy(shared->options[i]);
-    rocksdb_compactionfilter_destroy(shared->filter);
     rocksdb_cache_destroy(shared->cache);
     rocksdb_readoptions_destroy(shared->read);
     rocksdb_writeoptions_destroy(shared->write);
@@ -163,9 +162,14 @@ br_status data_store_open(struct data_shared *shared, const char *path,
     store->next_scan = ((int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000) << 8;
     store->batch = rocksdb_writebatch_create();
     TAILQ_INIT(&store->scans);
+    store->options = rocksdb_options_create_copy(shared->options[0]);
+    store->filter = rocksdb_compactionfilter_create(store, store_filter_state_free, store_filter,
+                                                    store_filter_name);
+    rocksdb_options_set_compaction_filter(store->options, store->filter);
     store->db = rocksdb_open_column_families(
-        shared->options[0], path, STORE_FAMILIES, store_families,
-        (const rocksdb_options_t *const *) shared->options, store->families, &error);
+        store->options, path, STORE_FAMILIES, store_families,
+        (const rocksdb_options_t *const[]){ store->options, shared->options[1] }, store->families,
+        &error);
     br_status status = error ? store_failed(error, path, BR_CORRUPT, ret_fail) : BR_OK;
     if (!status)
         status = store_facts(store, ret_fail);
@@ -188,6 +192,8 @@ void data_store_close(struct data_store *store)
         rocksdb_column_family_handle_destroy(store->families[i]);
     if (store->db)
         rocksdb_close(store->db);
+    rocksdb_options_destroy(store->options);
+    rocksdb_compactionfilter_destroy(store->filter);
     rocksdb_writebatch_destroy(store->batch);
     free(store->path);
     free(store);
@@ -226,6 +232,12 @@ void data_store_remove(struct data_store *store, br_bytes key)
 {
     if (store)
         rocksdb_writebatch_delete_cf(store->batch, store->families[0], key.data, key.size);
+}
+
+void data_store_time(struct data_store *store, int64_t microseconds)
+{
+    if (store)
+        atomic_store_explicit(&store->clock, data_seconds(microseconds), memory_order_relaxed);
 }
 
 br_status data_store_commit(struct data_store *store, int64_t decree, struct fail *ret_fail)

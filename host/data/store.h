@@ -4,7 +4,8 @@
  *
  * RocksDB's own log is off: what is not flushed is in the replica's private log, and is put again
  * after a restart.  Both column families are flushed together, so that what is on disk and the
- * decree that says so belong together.  Expired values go away when RocksDB compacts.
+ * decree that says so belong together.  Expired values go away when RocksDB compacts, by the time
+ * that the writes tell and not by the clock: a log that is put again finds what it found.
  *
  * Loop thread only, but for data_store_checkpoint.  Reads and writes may wait for the disk.
  */
@@ -16,6 +17,7 @@
 
 #define DATA_WRITE_BUFFER (16u << 20)  /* bytes of a memtable */
 #define DATA_CACHE        (128u << 20) /* bytes of blocks, for all replicas of a server */
+#define DATA_EXPIRED_KEPT 600          /* seconds; primaries' clocks differ by less */
 #define DATA_SCANS_MAX    1024         /* unfinished scans of one replica; the oldest goes */
 #define DATA_SCAN_IDLE    (5 * BR_MINUTE)
 
@@ -56,6 +58,9 @@ int64_t data_store_estimate(const struct data_store *store);
 void data_store_put(struct data_store *store, br_bytes key, br_bytes value, uint32_t expires,
                     int64_t microseconds);
 void data_store_remove(struct data_store *store, br_bytes key);
+
+/* When the write that is gathered got its decree. */
+void data_store_time(struct data_store *store, int64_t microseconds);
 
 /* All at once, and that `decree` is the last one.  BR_DENIED: RocksDB refuses (a full disk). */
 br_status data_store_commit(struct data_store *store, int64_t decree, struct fail *ret_fail);

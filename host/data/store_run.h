@@ -3,13 +3,13 @@
 #define HOST_DATA_STORE_RUN_H
 
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "host/data/store.h"
 
 struct data_shared {
     rocksdb_options_t *options[2]; /* of the data, of the facts */
-    rocksdb_compactionfilter_t *filter;
     rocksdb_cache_t *cache;
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
@@ -26,6 +26,9 @@ TAILQ_HEAD(kept_scans, kept_scan);
 
 struct data_store {
     struct data_shared *shared;
+    rocksdb_options_t *options; /* of the data, with a filter of its own */
+    rocksdb_compactionfilter_t *filter;
+    _Atomic uint32_t clock; /* data_store_time, for the filter */
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[2];
     rocksdb_writebatch_t *batch;

@@ -28,6 +28,7 @@ static bool apply_run(struct replica *replica, const struct mutation *mutation, 
         if (i < mutation->client_count)
             ends[i] = stub->responses.size;
     }
+    data_store_time(replica->store, mutation->header.timestamp);
     if (data_store_commit(replica->store, mutation->header.decree, &fail) == BR_OK)
         return true;
     replica_break(replica, "decree %lld cannot be applied: %s", (long long) mutation->header.decree,

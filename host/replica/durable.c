@@ -10,13 +10,15 @@
 #include <unistd.h>
 
 #include "host/base/mem.h"
+#include "host/base/number.h"
 #include "host/replica/files.h"
 #include "host/replica/journal.h"
 #include "host/replica/stub.h"
 #include "host/replica/syncer.h"
 #include "host/replica/worker.h"
 
-#define DURABLE_LOG_FILES 4 /* that what is kept of a log is about, for it goes file by file */
+#define DURABLE_LEARNING_LOGS 8 /* times a log's size, that a log may have while others learn */
+#define DURABLE_LOG_FILES     4 /* that what is kept of a log is about, for it goes file by file */
 
 /* -- Opening ---------------------------------------------------------------------------------- */
 
@@ -84,6 +86,32 @@ static br_status durable_settle(struct replica *replica, struct fail *ret_fail)
     return status;
 }
 
+/* Those of an earlier life are as good for learners. */
+static void durable_find_checkpoints(struct replica *replica)
+{
+    static const char prefix[] = "checkpoint.";
+    struct replica_checkpoint *checkpoint = &replica->checkpoint;
+    struct wire_list list;
+    struct buf path = { 0 };
+    durable_path(replica, "data", &path);
+    files_list(path.data, NULL, &replica->stub->arena, &list);
+    const char *const *names = list.items;
+    for (uint32_t i = 0; i < list.count; i++) {
+        const char *number = names[i] + sizeof prefix - 1;
+        int64_t decree;
+        if (strncmp(names[i], prefix, sizeof prefix - 1) != 0
+            || !number_i64(number, strlen(number), &decree) || decree > replica->durable)
+            continue;
+        if (decree > checkpoint->decree) {
+            checkpoint->older = checkpoint->decree;
+            checkpoint->decree = decree;
+        } else if (decree > checkpoint->older) {
+            checkpoint->older = decree;
+        }
+    }
+    buf_done(&path);
+}
+
 static br_status durable_open_store(struct replica *replica, int64_t least, struct fail *ret_fail)
 {
     struct buf path = { 0 };
@@ -127,6 +155,7 @@ br_status replica_open(struct replica *replica, const struct inventory_replica *
     replica->durable = replica->applied = data_store_flushed(replica->store);
     replica->valid_from = from->valid_from;
     prepare_list_reset(&replica->list, replica->applied);
+    durable_find_checkpoints(replica);
     return journal_open(
         &(struct journal_options){ .dir = replica->dir,
                                    .pid = replica->pid,
@@ -191,7 +220,7 @@ bool replica_append(struct replica *replica, struct mutation *mutation)
         return false;
     }
     mutation->logged = !replica->stub->options.sync;
-    if (journal_size(replica->journal) > replica->stub->options.log_size)
+    if (journal_end(replica->journal) - replica->flushed_at > replica->stub->options.log_size)
         durable_flush(replica);
     return true;
 }
@@ -225,13 +254,13 @@ static void durable_job_free(struct durable_job *job)
     free(job);
 }
 
+/* Learners copy files of the log, and go on from a checkpoint: for a while they are waited for. */
 static void durable_collect(struct replica *replica)
 {
-    int64_t durable = replica->durable;
-    if (replica->primary.learner_count > 0 && replica->checkpoint.decree > 0
-        && replica->checkpoint.decree < durable)
-        durable = replica->checkpoint.decree; /* its learners go on from there */
-    journal_collect(replica->journal, durable);
+    bool learners = replica->primary.learner_count > 0;
+    if (!learners
+        || journal_size(replica->journal) > DURABLE_LEARNING_LOGS * replica->stub->options.log_size)
+        journal_collect(replica->journal, replica->durable);
 }
 
 static void durable_flush_run(struct job *job)
@@ -261,6 +290,7 @@ static void durable_flush(struct replica *replica)
     struct durable_job *job = durable_job_new(replica, durable_flush_run, durable_flush_done);
     job->decree = replica->applied;
     replica->flushing = true;
+    replica->flushed_at = journal_end(replica->journal);
     worker_put(replica->stub->worker, &job->job);
 }
 

@@ -262,10 +262,14 @@ bool journal_reaches(const struct journal *journal, int64_t decree)
     return journal->reaches <= decree;
 }
 
+int64_t journal_end(const struct journal *journal)
+{
+    return journal->fd >= 0 ? plog_writer_end(&journal->writer) : journal->next.start_offset;
+}
+
 int64_t journal_size(const struct journal *journal)
 {
-    int64_t end = journal->fd >= 0 ? plog_writer_end(&journal->writer) : journal->next.start_offset;
-    return journal->count ? end - journal->files[0].name.start_offset : 0;
+    return journal->count ? journal_end(journal) - journal->files[0].name.start_offset : 0;
 }
 
 bool journal_next_file(const struct journal *journal, int64_t decree, uint32_t *index,

@@ -50,6 +50,9 @@ bool journal_reaches(const struct journal *journal, int64_t decree);
 /* Bytes on disk. */
 int64_t journal_size(const struct journal *journal);
 
+/* The offset behind what was appended last. */
+int64_t journal_end(const struct journal *journal);
+
 /* The names of the files that hold what is above `decree`, one after the other; false: no more.
  * *index begins with 0. */
 bool journal_next_file(const struct journal *journal, int64_t decree, uint32_t *index,

@@ -100,6 +100,8 @@ static void learned_copied(struct replica *replica, const struct fail *fail, boo
     learned_path(replica, "", &path);
     br_status status = log ? learned_apply_log(replica, path.data, &why)
                            : replica_replace(replica, path.data, &why);
+    if (!status)
+        status = files_delete_dir(path.data, &why); /* of a checkpoint it is gone already */
     buf_done(&path);
     if (status && !replica->store)
         replica_break(replica, "learned data cannot be taken over: %s", why.text);

@@ -127,6 +127,7 @@ struct replica {
     struct journal *journal;
     int64_t valid_from; /* the log's offset from which it counts (init_offset_in_private_log) */
     bool flushing, broken;
+    int64_t flushed_at; /* the log's end when the last flush began */
     struct timer *broken_timer;
     struct replica_checkpoint checkpoint;
     struct primary_state primary;
