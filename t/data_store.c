@@ -347,15 +347,14 @@ START_TEST(expired_values_go)
 {
     static const struct {
         const char *sort;
-        uint32_t expires;
-        int32_t early, late; /* what get says after a compaction at either time */
+        int32_t expires, early, late; /* what get says after a compaction at either time */
     } rows[] = { { "s", 1, DATA_OK, DATA_NOT_FOUND },
-                 { "t", KIT_SECONDS - DATA_EXPIRED_KEPT, DATA_OK, DATA_NOT_FOUND },
-                 { "u", KIT_SECONDS - DATA_EXPIRED_KEPT + 1, DATA_OK, DATA_OK },
+                 { "t", (int32_t) (KIT_SECONDS - DATA_EXPIRED_KEPT), DATA_OK, DATA_NOT_FOUND },
+                 { "u", (int32_t) (KIT_SECONDS - DATA_EXPIRED_KEPT) + 1, DATA_OK, DATA_OK },
                  { "v", 0, DATA_OK, DATA_OK } };
     for (int late = 0; late < 2; late++) {
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-            kit_put("h", rows[i].sort, "value", (int32_t) rows[i].expires);
+            kit_put("h", rows[i].sort, "value", (uint32_t) rows[i].expires);
         data_store_time(kit.store, late ? ((int64_t) KIT_SECONDS + DATA_EPOCH) * 1000000 : 0);
         rocksdb_compact_range_cf(kit.store->db, kit.store->families[0], NULL, 0, NULL, 0);
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

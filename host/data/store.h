@@ -15,10 +15,10 @@
 #include "host/base/buf.h"
 #include "host/base/fail.h"
 
-#define DATA_WRITE_BUFFER (16u << 20)  /* bytes of a memtable */
-#define DATA_CACHE        (128u << 20) /* bytes of blocks, for all replicas of a server */
-#define DATA_EXPIRED_KEPT 600          /* seconds; primaries' clocks differ by less */
-#define DATA_SCANS_MAX    1024         /* unfinished scans of one replica; the oldest goes */
+#define DATA_WRITE_BUFFER (4u << 20)  /* bytes of a memtable */
+#define DATA_CACHE        (64u << 20) /* bytes of blocks, for all replicas of a server */
+#define DATA_EXPIRED_KEPT 600         /* seconds; primaries' clocks differ by less */
+#define DATA_SCANS_MAX    1024        /* unfinished scans of one replica; the oldest goes */
 #define DATA_SCAN_IDLE    (5 * BR_MINUTE)
 
 /* RocksDB's status codes, as responses carry them. */

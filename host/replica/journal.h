@@ -9,7 +9,7 @@
 
 #include "host/disk/plog_dir.h"
 
-#define JOURNAL_FILE_SIZE (4 << 20) /* where another file begins, unless told otherwise */
+#define JOURNAL_FILE_SIZE (1 << 20) /* where another file begins, unless told otherwise */
 
 struct journal;
 

@@ -36,7 +36,7 @@ static const char replicad_help[] =
     "                           (default 127.0.0.1:34601)\n"
     "  -s, --sync               what is acknowledged is synced first (Pegasus does not)\n"
     "      --log-size BYTES     of a replica's private log from which its data are flushed\n"
-    "                           (16777216)\n"
+    "                           (4194304)\n"
     "      --without-data       keep no data: writes get their decrees, are replicated and\n"
     "                           forgotten; for tests and rehearsals\n"
     "  -u, --udp                beacons as datagrams, as Pegasus's stock configuration\n"

@@ -14,7 +14,7 @@
 #define STUB_TIMEOUT (5 * BR_SECOND)
 
 const struct stub_options stub_defaults = {
-    .log_size = 16 << 20,
+    .log_size = 4 << 20,
     .beacon_interval = 3 * BR_SECOND,
     .check_interval = 2 * BR_SECOND,
     .lease = 20 * BR_SECOND,
