@@ -193,7 +193,10 @@ static void scripted_request(void *arg, struct rdsn_incoming *incoming)
             return;
         }
     }
-    rdsn_server_drop(incoming);
+    if (server->other)
+        server->other(incoming);
+    else
+        rdsn_server_drop(incoming);
 }
 
 static void scripted_start(struct scripted *server)

@@ -30,6 +30,7 @@ struct scripted {
     const char *prepare_err; /* NULL: ERR_OK; "": no answer */
     void (*prepare_edit)(struct msg_prepare_ack *ack);
     void (*learn)(struct msg_learn_response *response); /* NULL: no answer to RPC_LEARN */
+    void (*other)(struct rdsn_incoming *incoming);      /* takes what no script does; may be NULL */
 };
 
 struct stage {
