@@ -220,6 +220,24 @@ START_TEST(old_checkpoints_go)
 }
 END_TEST
 
+/* Data that are given up take their checkpoints with them: they are of another history. */
+START_TEST(checkpoints_of_another_history)
+{
+    struct fail fail;
+    kept_primary("");
+    for (int i = 0; i < 2; i++) {
+        put_some(1);
+        replica_make_checkpoint(stage_replica());
+        STAGE_UNTIL(!stage_replica()->checkpoint.making);
+    }
+    ck_assert_msg(replica_replace(stage_replica(), NULL, &fail) == BR_OK, "%s", fail.text);
+    ck_assert_int_eq(stage_replica()->checkpoint.decree, 0);
+    ck_assert_int_eq(stage_replica()->checkpoint.older, 0);
+    ck_assert(!files_exists(kept_path("data/checkpoint.1")));
+    ck_assert(!files_exists(kept_path("data/checkpoint.2")));
+}
+END_TEST
+
 /* A checkpoint that cannot be made: the learner hears nothing and asks again. */
 START_TEST(no_checkpoint)
 {
@@ -366,6 +384,7 @@ TCase *replica_give_data(void)
     tcase_add_test(tcase, by_the_log);
     tcase_add_test(tcase, by_a_checkpoint);
     tcase_add_test(tcase, old_checkpoints_go);
+    tcase_add_test(tcase, checkpoints_of_another_history);
     tcase_add_test(tcase, no_checkpoint);
     tcase_add_test(tcase, only_what_is_below);
     tcase_add_test(tcase, only_what_is_there);

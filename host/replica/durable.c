@@ -368,6 +368,21 @@ void replica_make_checkpoint(struct replica *replica)
 
 /* -- Learned data ----------------------------------------------------------------------------- */
 
+/* They are of what was before. */
+static void durable_forget_checkpoints(struct replica *replica)
+{
+    const int64_t decrees[] = { replica->checkpoint.decree, replica->checkpoint.older };
+    struct buf path = { 0 };
+    struct fail fail;
+    for (int i = 0; i < 2; i++) {
+        durable_checkpoint_path(replica, decrees[i], &path);
+        if (decrees[i] > 0 && data_store_delete(replica->stub->shared, path.data, &fail) != BR_OK)
+            replica_log(replica, BR_WARN, "%s", fail.text);
+    }
+    replica->checkpoint.decree = replica->checkpoint.older = 0;
+    buf_done(&path);
+}
+
 /* Data that go further than the primary's are set aside, not deleted: nobody else may have them.
  * After a kill in between, durable_settle brings the old data back: the log of what came after them
  * is gone then, which makes the replica an older one, never a wrong one. */
@@ -381,6 +396,7 @@ br_status replica_replace(struct replica *replica, const char *learned, struct f
     data_store_close(replica->store);
     replica->store = NULL;
     replica->durable = 0;
+    durable_forget_checkpoints(replica);
     br_status status = data_store_delete(replica->stub->shared, old.data, ret_fail);
     if (!status)
         status = files_rename(rdb.data, old.data, ret_fail);
