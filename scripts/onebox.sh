@@ -157,6 +157,7 @@ spawn() {
     esac
     cd "$onebox/$1$2"
     [ ! -f log ] || cat log >>log.old
+    : >log # now: what the last one said must not be taken for this one's
     setsid "${command[@]}" >log 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
     echo $! >pid
     cd "$top"
