@@ -353,6 +353,30 @@ START_TEST(holes_are_filled)
 END_TEST
 
 /* STALENESS_MAX are prepared at once; the rest waits, and goes out as room is made. */
+/* A primary without members commits what it prepares again at once: one after the other, each in
+ * the belief of which ones were committed before.  A learner would be told to commit what it has
+ * not. */
+START_TEST(nothing_is_committed_before_it_is_prepared_again)
+{
+    struct msg_prepare_ack ack;
+    be_secondary();
+    for (int64_t decree = 11; decree <= 13; decree++)
+        stage_prepare(5, BR_ROLE_SECONDARY, 0, decree, 10, &ack);
+    struct membership members = {
+        .pid = { 1, 0 }, .ballot = 5, .replica_count = 3, .primary = stage_replica()->stub->self
+    };
+    replica_disconnected(stage_replica());
+    ck_assert(replica_follow(stage_replica(), &members));
+    ck_assert_int_eq(replica_committed(stage_replica()), 13);
+    for (int64_t decree = 11; decree <= 13; decree++) {
+        const struct mutation *mutation = prepare_list_get(&stage_replica()->list, decree);
+        ck_assert_ptr_nonnull(mutation);
+        ck_assert_int_eq(mutation->header.ballot, stage_replica()->config.ballot);
+        ck_assert_int_eq(mutation->header.last_committed_decree, decree - 1);
+    }
+}
+END_TEST
+
 START_TEST(writes_wait_for_room)
 {
     struct mutation_pool pool = { 0 };
@@ -396,6 +420,7 @@ TCase *replica_commits(void)
     tcase_add_test(tcase, decrees_go_on_above);
     tcase_add_test(tcase, no_stale_reads);
     tcase_add_test(tcase, holes_are_filled);
+    tcase_add_test(tcase, nothing_is_committed_before_it_is_prepared_again);
     tcase_add_test(tcase, writes_wait_for_room);
     return tcase;
 }

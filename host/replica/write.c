@@ -227,9 +227,21 @@ void replica_write_empty(struct replica *replica)
     mutation_release(mutation);
 }
 
+/* Nobody agrees yet to what is prepared again, whoever did in another group: else the first one that
+ * is committed would take the next ones with it, which would then be prepared as committed. */
+static void write_forget_agreement(struct replica *replica)
+{
+    for (int64_t decree = replica->list.committed + 1; decree <= replica->list.last; decree++) {
+        struct mutation *mutation = prepare_list_get(&replica->list, decree);
+        if (mutation)
+            mutation->logged = false;
+    }
+}
+
 void replica_replay(struct replica *replica)
 {
     int64_t last = replica->list.last;
+    write_forget_agreement(replica);
     for (int64_t decree = replica->list.committed + 1; decree <= last; decree++) {
         struct mutation *mutation = prepare_list_get(&replica->list, decree);
         if (mutation) {
