@@ -404,13 +404,13 @@ br_status replica_replace(struct replica *replica, const char *learned, struct f
         replica->valid_from = journal_restart(replica->journal, 0);
         replica_store_init(replica);
     }
-    if (!status && learned)
-        status = files_rename(learned, rdb.data, ret_fail);
+    if (!status)
+        status = learned ? files_rename(learned, rdb.data, ret_fail)
+                         : files_set_aside(old.data, ".bak", ret_fail);
     if (!status)
         status = data_store_open(replica->stub->shared, rdb.data, &replica->store, ret_fail);
-    if (!status)
-        status = learned ? data_store_delete(replica->stub->shared, old.data, ret_fail)
-                         : files_set_aside(old.data, ".bak", ret_fail);
+    if (!status && learned)
+        status = data_store_delete(replica->stub->shared, old.data, ret_fail);
     if (!status) {
         replica->durable = replica->applied = data_store_flushed(replica->store);
         replica->valid_from = journal_restart(replica->journal, replica->applied);
