@@ -306,6 +306,8 @@ static const struct {
     { "", "/etc/passwd", false },
     { "", "", false },
     { ".", "secret", false },
+    { "{reps}/1.0.pegasus", "..", false },
+    { "{reps}/1.0.pegasus", "data", false },
 };
 
 START_TEST(only_what_is_below)

@@ -27,14 +27,18 @@ static bool nfs_ours(const struct stub *stub, const char *path)
     return false;
 }
 
-/* -1: it may not or cannot be opened. */
+/* -1: it may not or cannot be opened, or is no file. */
 static int nfs_open(const struct stub *stub, const char *dir, const char *name)
 {
     struct buf path = { 0 };
     buf_printf(&path, "%s/%s", dir, name);
     int fd = nfs_ours(stub, path.data) ? open(path.data, O_RDONLY | O_CLOEXEC) : -1;
+    struct stat stat_;
     buf_done(&path);
-    return fd;
+    if (fd < 0 || (fstat(fd, &stat_) == 0 && S_ISREG(stat_.st_mode)))
+        return fd;
+    close(fd);
+    return -1;
 }
 
 void nfs_sizes(struct stub *stub, struct rdsn_incoming *incoming, const void *message)
