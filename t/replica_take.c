@@ -113,6 +113,36 @@ START_TEST(by_a_checkpoint)
 }
 END_TEST
 
+/* A file of several pieces, and an empty one, come as they are. */
+START_TEST(large_files)
+{
+    struct buf got = { 0 };
+    const char *path = arena_text(&stage.arena, giver.directory, strlen(giver.directory));
+    static const char *const names[] = { "large", "empty", "sub/small" };
+    char command[1024];
+    snprintf(command, sizeof command,
+             "cd '%s' && head -c 5000001 /dev/zero | tr '\\0' 'x' >large && : >empty && mkdir sub "
+             "&& echo small >sub/small",
+             path);
+    ck_assert_int_eq(system(command), 0);
+    giver.files = (const char **) (uintptr_t) names;
+    giver.count = 3;
+    giver_files(LEARN_APP, 1);
+    giver_start();
+    STAGE_UNTIL(stage_replica()->config.role == BR_ROLE_INACTIVE); /* it is no database */
+    ck_assert_uint_eq(giver.piece_calls, 6);
+    ck_assert(test_read(kept_path("learn/large"), &got));
+    ck_assert_uint_eq(got.size, 5000001);
+    ck_assert_uint_eq(strspn(got.data, "x"), 5000001);
+    buf_clear(&got);
+    ck_assert(test_read(kept_path("learn/empty"), &got));
+    ck_assert_uint_eq(got.size, 0);
+    ck_assert(test_read(kept_path("learn/small"), &got));
+    ck_assert_str_eq(got.data, "small\n");
+    buf_done(&got);
+}
+END_TEST
+
 /* -- What makes no sense ---------------------------------------------------------------------- */
 
 static void sizes_error(struct msg_nfs_size_response *response)
@@ -178,10 +208,12 @@ static const struct {
     { "sizes of fewer files", LEARN_APP, 7, sizes_fewer, NULL },
     { "a size below 0", LEARN_APP, 7, sizes_negative, NULL },
     { "a file is shorter than its size", LEARN_APP, 7, sizes_larger, NULL },
+    { "half of every file", LEARN_APP, 7, sizes_smaller, NULL },
     { "no piece", LEARN_APP, 7, NULL, piece_error },
     { "another piece", LEARN_APP, 7, NULL, piece_offset },
     { "a piece that is too short", LEARN_APP, 7, NULL, piece_short },
     { "a piece that is too long", LEARN_APP, 7, NULL, piece_long },
+    { "a damaged checkpoint", LEARN_APP, 7, NULL, piece_damaged },
     { "a damaged log", LEARN_LOG, 5, NULL, piece_damaged },
     { "half of a log", LEARN_LOG, 5, sizes_smaller, NULL },
     { "a log that ends too early", LEARN_LOG, 6, NULL, NULL },
@@ -226,8 +258,18 @@ END_TEST
 static const struct {
     const char *file, *lands; /* NULL: it is refused */
 } names[] = {
-    { "..", NULL },   { ".", NULL },   { "", NULL },   { "/", NULL },
-    { "a/..", NULL }, { "a/.", NULL }, { "a/", NULL }, { "../../../../..", NULL },
+    { "..", NULL },
+    { ".", NULL },
+    { "", NULL },
+    { "/", NULL },
+    { "a/..", NULL },
+    { "a/.", NULL },
+    { "a/", NULL },
+    { "../../../../..", NULL },
+    { "a/../b", "b" },
+    { "../../../data/rdb/CURRENT", "CURRENT" },
+    { "/an/absolute/name", "name" },
+    { "plain", "plain" },
 };
 
 static void sizes_none(struct msg_nfs_size_response *response)
@@ -335,6 +377,7 @@ TCase *replica_take_data(void)
     tcase_add_test(tcase, by_the_log);
     tcase_add_test(tcase, by_a_part_of_the_log);
     tcase_add_loop_test(tcase, by_a_checkpoint, 0, 4);
+    tcase_add_test(tcase, large_files);
     tcase_add_loop_test(tcase, failures_leave_the_data, 0,
                         (int) (sizeof failures / sizeof *failures));
     tcase_add_loop_test(tcase, logs_that_do_not_fit, 0, 2);

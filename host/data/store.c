@@ -125,6 +125,19 @@ static br_status store_put_facts(struct data_store *store, struct fail *ret_fail
     return error ? store_failed(error, store->path, BR_DENIED, ret_fail) : BR_OK;
 }
 
+static br_status store_judge(const char *path, int64_t schema, int64_t flushed,
+                             struct fail *ret_fail)
+{
+    if (schema != STORE_SCHEMA)
+        return fail_set(ret_fail, BR_UNSUPPORTED,
+                        "%s: its values are of schema %lld, and only %d is known", path,
+                        (long long) schema, STORE_SCHEMA);
+    if (flushed < 0)
+        return fail_set(ret_fail, BR_CORRUPT, "%s: %s is missing or no number", path,
+                        STORE_FLUSHED);
+    return BR_OK;
+}
+
 /* A new database says so; an old one is of our value schema. */
 static br_status store_facts(struct data_store *store, struct fail *ret_fail)
 {
@@ -140,14 +153,7 @@ static br_status store_facts(struct data_store *store, struct fail *ret_fail)
         if (empty)
             return store_put_facts(store, ret_fail);
     }
-    if (schema != STORE_SCHEMA)
-        return fail_set(ret_fail, BR_UNSUPPORTED,
-                        "%s: its values are of schema %lld, and only %d is known", store->path,
-                        (long long) schema, STORE_SCHEMA);
-    if (store->flushed < 0)
-        return fail_set(ret_fail, BR_CORRUPT, "%s: %s is missing or no number", store->path,
-                        STORE_FLUSHED);
-    return BR_OK;
+    return store_judge(store->path, schema, store->flushed, ret_fail);
 }
 
 br_status data_store_open(struct data_shared *shared, const char *path,
@@ -359,23 +365,22 @@ int32_t data_walk_error(const struct data_walk *walk)
 
 /* -- Checkpoints ------------------------------------------------------------------------------ */
 
-/* Opened to be looked at only. */
-static br_status store_look(struct data_shared *shared, const char *dir, int64_t *ret_decree,
-                            struct fail *ret_fail)
+br_status data_store_look(struct data_shared *shared, const char *path, int64_t *ret_decree,
+                          struct fail *ret_fail)
 {
     rocksdb_column_family_handle_t *families[STORE_FAMILIES];
     char *error = NULL;
     rocksdb_t *db = rocksdb_open_for_read_only_column_families(
-        shared->options[0], dir, STORE_FAMILIES, store_families,
+        shared->options[0], path, STORE_FAMILIES, store_families,
         (const rocksdb_options_t *const *) shared->options, families, 0, &error);
     if (error)
-        return store_failed(error, dir, BR_CORRUPT, ret_fail);
+        return store_failed(error, path, BR_CORRUPT, ret_fail);
+    int64_t schema = store_fact(db, shared->read, families[1], STORE_DATA_VERSION);
     *ret_decree = store_fact(db, shared->read, families[1], STORE_FLUSHED);
     for (int i = 0; i < STORE_FAMILIES; i++)
         rocksdb_column_family_handle_destroy(families[i]);
     rocksdb_close(db);
-    return *ret_decree >= 0 ? BR_OK
-                            : fail_set(ret_fail, BR_CORRUPT, "%s: it does not say its decree", dir);
+    return store_judge(path, schema, *ret_decree, ret_fail);
 }
 
 /* Everything is flushed by it, of both column families at once. */
@@ -397,7 +402,7 @@ br_status data_store_checkpoint(struct data_store *store, const char *dir, int64
                                 struct fail *ret_fail)
 {
     br_status status = store_copy(store, dir, ret_fail);
-    return status ? status : store_look(store->shared, dir, ret_decree, ret_fail);
+    return status ? status : data_store_look(store->shared, dir, ret_decree, ret_fail);
 }
 
 /* By a copy (of links) that goes again: rocksdb_flush_cf flushes the one column family that it is

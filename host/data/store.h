@@ -45,6 +45,10 @@ br_status data_store_open(struct data_shared *shared, const char *path,
                           struct data_store **ret_store, struct fail *ret_fail);
 void data_store_close(struct data_store *store); /* NULL: nothing */
 
+/* Could it be opened, and which decree does it hold?  Nothing is made or changed.  Any thread. */
+br_status data_store_look(struct data_shared *shared, const char *path, int64_t *ret_decree,
+                          struct fail *ret_fail);
+
 /* The decree up to which it was flushed when it was opened. */
 int64_t data_store_flushed(const struct data_store *store);
 

@@ -389,6 +389,9 @@ static void durable_forget_checkpoints(struct replica *replica)
 br_status replica_replace(struct replica *replica, const char *learned, struct fail *ret_fail)
 {
     struct buf rdb = { 0 }, old = { 0 };
+    int64_t decree;
+    if (learned && data_store_look(replica->stub->shared, learned, &decree, ret_fail) != BR_OK)
+        return ret_fail->status;
     durable_path(replica, "data/rdb", &rdb);
     durable_path(replica, "data/rdb.old", &old);
     if (replica->flushing || replica->checkpoint.making)

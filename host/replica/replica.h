@@ -274,7 +274,8 @@ BR_PRINTF(2, 3) void replica_break(struct replica *replica, const char *format, 
 /* In a thread; learnee_go_on follows. */
 void replica_make_checkpoint(struct replica *replica);
 
-/* The learned database at `learned` takes the place of the data; NULL: an empty one. */
+/* The learned database at `learned` takes the place of the data; NULL: an empty one.  Where it
+ * fails and the store is still there, nothing has changed. */
 br_status replica_replace(struct replica *replica, const char *learned, struct fail *ret_fail);
 
 /* -- check.c ---------------------------------------------------------------------------------- */
