@@ -141,6 +141,8 @@ void learned_begin(struct replica *replica, const struct msg_learn_response *res
     struct fail fail;
     learned_path(replica, "", &path);
     br_status status = files_delete_dir(path.data, &fail);
+    if (status) /* it has directories of its own: a former Pegasus's */
+        status = files_set_aside(path.data, ".bak", &fail);
     if (!status)
         status = files_make_dir(path.data, &fail);
     struct peer *source = stub_peer(stub, response->learnee, &response->hp_learnee);

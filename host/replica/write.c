@@ -227,8 +227,8 @@ void replica_write_empty(struct replica *replica)
     mutation_release(mutation);
 }
 
-/* Nobody agrees yet to what is prepared again, whoever did in another group: else the first one that
- * is committed would take the next ones with it, which would then be prepared as committed. */
+/* Nobody agrees yet to what is prepared again, whoever did in another group: else the first one
+ * that is committed would take the next ones with it, which would then be prepared as committed. */
 static void write_forget_agreement(struct replica *replica)
 {
     for (int64_t decree = replica->list.committed + 1; decree <= replica->list.last; decree++) {
