@@ -315,6 +315,25 @@ START_TEST(nothing_with_too_few_servers)
 }
 END_TEST
 
+/* Alive because the metadata name it, of a version that is not known: a proposal in another
+ * version's words would be its end. */
+START_TEST(nothing_to_whom_was_not_heard_of)
+{
+    const struct action step = { CONFIG_ADD_SECONDARY, 0, 1 };
+    made_actors(3);
+    made_table(1, 1, 3);
+    made_record(PID, 5, 0, no_more, no_more);
+    made_serve(OFTEN, 1);
+    made_turns(300);
+    ck_assert_uint_eq(seen.count, 0);
+    ck_assert_str_eq(made_propose(PID, &step, 1, true), "ERR_INVALID_PARAMETERS");
+    ck_assert_uint_eq(seen.count, 0);
+    seen_target = 1;
+    made_beacon(&world.actors[0]);
+    made_until(seen_enough);
+}
+END_TEST
+
 /* A group that went on serving: nobody proposes anything until its primary has said what it is. */
 START_TEST(nothing_until_it_is_confirmed)
 {
@@ -526,6 +545,7 @@ TCase *meta_guardian_cases(void)
     tcase_add_test(tcase, nothing_while_freezed);
     tcase_add_test(tcase, nothing_with_too_few_servers);
     tcase_add_test(tcase, nothing_until_it_is_confirmed);
+    tcase_add_test(tcase, nothing_to_whom_was_not_heard_of);
     tcase_add_test(tcase, nothing_for_a_table_on_its_way);
     tcase_add_test(tcase, learners_of_one_server_take_turns);
     tcase_add_test(tcase, a_plan_does_not_wait_for_its_turn);

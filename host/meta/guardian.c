@@ -108,7 +108,9 @@ static void guardian_clear(struct guardian *guardian, struct cure *cure)
 
 /* -- Sending ---------------------------------------------------------------------------------- */
 
-/* src/meta/server_state.cpp: send_proposal. */
+/* src/meta/server_state.cpp: send_proposal.  A proposal without names kills a server that compares
+ * names, so that nothing is sent to one that was not heard of yet: its first beacon renews what is
+ * planned for it (meta_node_alive). */
 static void guardian_propose(struct meta *meta, struct gpid pid, const struct action *action)
 {
     const struct state *state = &meta->state;
@@ -118,6 +120,8 @@ static void guardian_propose(struct meta *meta, struct gpid pid, const struct ac
     struct msg_configuration_update_request request;
     struct arena arena;
     struct buf body = { 0 };
+    if (state->nodes[action->target].unheard)
+        return;
     arena_init(&arena, 2048);
     wire_init(&wire_configuration_update_request, &request);
     info_from_table(&table->def, &request.info);
@@ -478,6 +482,8 @@ const char *guardian_send(struct meta *meta, struct gpid pid, const struct actio
 {
     if (partition_unconfirmed(state_partition(&meta->state, pid)))
         return "its primary has not yet confirmed the group that it was taken over with";
+    if (meta->state.nodes[action->target].unheard)
+        return "the server that is asked was not heard of since this meta server leads";
     guardian_propose(meta, pid, action);
     return NULL;
 }

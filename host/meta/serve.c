@@ -68,6 +68,7 @@ void meta_node_alive(struct meta *meta, const struct detector_node *from)
     struct state_node *live = &meta->state.nodes[node];
     state_set_alive(&meta->state, node, true);
     live->named = from->named;
+    live->unheard = false;
     live->collected = false;
     meta_level_changed(meta);
     guardian_renew(meta, node);
@@ -190,6 +191,7 @@ static void meta_introduce(struct meta *meta)
             continue;
         state->nodes[node].alive = detector_alive(&meta->detector, from, now);
         state->nodes[node].named = from->named;
+        state->nodes[node].unheard = from->presumed;
     }
 }
 

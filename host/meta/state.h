@@ -111,6 +111,7 @@ struct state_node {
     uint32_t unknown; /* replicas of its last sync that no table here has */
     uint32_t strays;  /* replicas that serve and are not ours to serve there */
     bool named;       /* a 2.6 server: speaks and compares host names */
+    bool unheard;     /* alive because the metadata name it: which version it is, is not known */
 };
 
 struct state {

@@ -70,7 +70,7 @@ static void durable_path(const struct replica *replica, const char *name, struct
     buf_printf(path, "%s/%s", replica->dir, name);
 }
 
-/* A kill while learned data took the place of old ones (durable_replace). */
+/* A kill while learned data took the place of old ones (replica_replace). */
 static br_status durable_settle(struct replica *replica, struct fail *ret_fail)
 {
     struct buf rdb = { 0 }, old = { 0 };
