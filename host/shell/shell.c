@@ -157,7 +157,9 @@ const struct command *shell_next_command(const struct command *command)
     if ((++command)->name)
         return command;
     const size_t last = sizeof shell_commands / sizeof *shell_commands - 1;
-    return command == &shell_commands[last] ? shell_data_commands : NULL;
+    if (command == &shell_commands[last])
+        return shell_stage_commands;
+    return command == &shell_stage_commands[SHELL_STAGES] ? shell_data_commands : NULL;
 }
 
 static const struct command *command_find(const char *name)

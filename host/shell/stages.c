@@ -1,0 +1,78 @@
+/* stages -- see stages.h; and the table of these commands. */
+#include "host/shell/stages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/mem.h"
+
+const struct command shell_stage_commands[SHELL_STAGES + 1] = {
+    { "survey",
+      "{-f FILE | -l h:p,h:p,... | --merge SURVEY...} [-o FILE] [-c CONFIG] [-s KEY=VALUE]\n"
+      "-f, --node_list_file FILE   the replica servers, one host:port a line; # lines are "
+      "comments\n"
+      "-l, --node_list LIST        the same on the command line\n"
+      "-m, --merge                 ask nobody: make one survey of several, of each server the "
+      "newest\n"
+      "-c, --config FILE           bridled's configuration: transport, recovery.parallel...\n"
+      "-s, --set KEY=VALUE         override one key of it\n"
+      "-o, --output FILE           write there instead of to the terminal",
+      "ask the replica servers what they hold", "survey -f recover_node_list -o s.json",
+      cmd_survey },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+bool stages_set(struct stages_options *options, const char *set)
+{
+    if (options->set_count == TOOL_SETS_MAX)
+        return false;
+    options->sets[options->set_count++] = set;
+    return true;
+}
+
+int stages_failed(struct shell *shell, const char *command, const struct fail *fail)
+{
+    struct buf clean = { 0 };
+    table_clean(&clean, fail->text);
+    fprintf(shell->err, "%s: %s\n", command, buf_string(&clean));
+    buf_done(&clean);
+    return SHELL_FAILED;
+}
+
+int stages_write(struct shell *shell, const char *command, const char *file, const struct buf *buf)
+{
+    struct fail fail;
+    if (!file) {
+        fwrite(buf_string(buf), 1, buf->size, shell->out);
+        return ferror(shell->out) ? SHELL_FAILED : SHELL_OK;
+    }
+    return stage_write_file(file, buf, &fail) ? SHELL_OK : stages_failed(shell, command, &fail);
+}
+
+struct survey *stages_surveys(struct shell *shell, const char *command, char **files,
+                              uint32_t count, const struct survey_assume *assume)
+{
+    struct fail fail = { .status = BR_OK };
+    struct buf notes = { 0 };
+    if (count > STAGE_SURVEYS_MAX) {
+        fail_set(&fail, BR_TOOBIG, "more than %d surveys", STAGE_SURVEYS_MAX);
+        stages_failed(shell, command, &fail);
+        return NULL;
+    }
+    struct survey **surveys = mem_array(count + 1, sizeof(struct survey *));
+    struct survey *merged = NULL;
+    uint32_t read = 0;
+    while (read < count && (surveys[read] = survey_load(files[read], &fail)))
+        read++;
+    if (read == count)
+        merged = survey_merge(surveys, (const char *const *) files, count, assume, &notes, &fail);
+    else
+        while (read > 0)
+            survey_free(surveys[--read]);
+    if (!merged)
+        stages_failed(shell, command, &fail);
+    fputs(buf_string(&notes), shell->err);
+    buf_done(&notes);
+    free(surveys);
+    return merged;
+}

@@ -1,0 +1,32 @@
+/* stages -- what the commands of the stages share: -c and --set, and files. */
+#ifndef HOST_SHELL_STAGES_H
+#define HOST_SHELL_STAGES_H
+
+#include "host/shell/shell.h"
+#include "host/stage/survey_file.h"
+#include "host/stage/tool.h"
+
+#define STAGES_FILES_MAX 1024 /* named on one command line */
+
+struct stages_options {
+    const char *config;
+    const char *sets[TOOL_SETS_MAX + 1];
+    uint32_t set_count;
+};
+
+/* -s of getopt; false: more than TOOL_SETS_MAX. */
+bool stages_set(struct stages_options *options, const char *set);
+
+/* "COMMAND: sentence" on err.  Returns SHELL_FAILED. */
+int stages_failed(struct shell *shell, const char *command, const struct fail *fail);
+
+/* To the file, or to out where it is NULL. */
+int stages_write(struct shell *shell, const char *command, const char *file, const struct buf *buf);
+
+/* All of these surveys as one; what replaced what is told on err.  NULL: it was said. */
+struct survey *stages_surveys(struct shell *shell, const char *command, char **files,
+                              uint32_t count, const struct survey_assume *assume);
+
+int cmd_survey(struct shell *shell, int argc, char **argv);
+
+#endif

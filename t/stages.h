@@ -1,0 +1,20 @@
+/* stages -- what the suites of host/stage share: surveys by hand, in and out of their file. */
+#ifndef T_STAGES_H
+#define T_STAGES_H
+
+#include "host/stage/survey_file.h"
+#include "t/judge_kit.h"
+
+/* A cluster of three servers: table 1 "users" of 4 partitions, table 3 "temp" of 2; ids 2 unknown;
+ * 1.3 is lost, 3.1 has one replica only. */
+void stages_cluster(struct kit *kit);
+
+/* The survey's file; buf_done() it. */
+struct buf stages_put(const struct survey *survey);
+
+/* Parse a copy of this text; NULL: *ret_fail. */
+struct survey *stages_parse(const char *text, struct fail *ret_fail);
+
+TCase *stages_survey_cases(void);
+
+#endif

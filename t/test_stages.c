@@ -1,0 +1,7 @@
+/* test_stages -- a recovery in steps: the files of host/stage, and what is made of them. */
+#include "t/stages.h"
+
+int main(void)
+{
+    return test_run("stages", stages_survey_cases(), NULL);
+}
