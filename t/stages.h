@@ -2,7 +2,7 @@
 #ifndef T_STAGES_H
 #define T_STAGES_H
 
-#include "host/stage/survey_file.h"
+#include "host/stage/plan_file.h"
 #include "t/judge_kit.h"
 
 /* A cluster of three servers: table 1 "users" of 4 partitions, table 3 "temp" of 2; ids 2 unknown;
@@ -15,6 +15,14 @@ struct buf stages_put(const struct survey *survey);
 /* Parse a copy of this text; NULL: *ret_fail. */
 struct survey *stages_parse(const char *text, struct fail *ret_fail);
 
+/* A tool without a configuration but these sets, its policy the pegasus one; tool_done() it. */
+void stages_tool(struct tool *tool, const char *const *sets);
+
+/* The kit's survey, through its file, judged; stage_plan_done() it. */
+void stages_plan(struct stage_plan *plan, struct tool *tool, struct kit *kit,
+                 const char *const *consents);
+
 TCase *stages_survey_cases(void);
+TCase *stages_plan_cases(void);
 
 #endif

@@ -3,5 +3,5 @@
 
 int main(void)
 {
-    return test_run("stages", stages_survey_cases(), NULL);
+    return test_run("stages", stages_survey_cases(), stages_plan_cases(), NULL);
 }

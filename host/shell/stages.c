@@ -19,6 +19,19 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "-o, --output FILE           write there instead of to the terminal",
       "ask the replica servers what they hold", "survey -f recover_node_list -o s.json",
       cmd_survey },
+    { "plan",
+      "SURVEY... [-o PLAN] [-b] [-l] [-c CONFIG] [-s KEY=VALUE] [-j]\n"
+      "-o, --output PLAN           write the plan there; the terminal gets a page about it\n"
+      "-b, --skip-bad-nodes        go on without servers that did not answer\n"
+      "-l, --skip-lost-partitions  start partitions that nobody has as empty ones\n"
+      "--consent NAME              accept another loss, by the name that its finding gives\n"
+      "--assume-dead NODE          what if this server had not answered\n"
+      "--assume-back NODE          what if it came back with what an older survey has of it\n"
+      "-c, --config FILE           bridled's configuration: policy, cluster_root, cluster_name...\n"
+      "-s, --set KEY=VALUE         override one key of it\n"
+      "-j, --json                  the page as JSON",
+      "say what a recovery would write, and what is lost", "plan s.json -c bridled.yaml -o p.json",
+      cmd_plan },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
