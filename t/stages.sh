@@ -35,6 +35,18 @@ stage 0 plan "$dir/s2.json" $conf -o "$dir/p2.json"
 cmp "$dir/p.json" "$dir/p2.json" || die 'plan: the same survey gives another plan'
 hash=$(sed -n 's/^"hash":"\([0-9a-f]*\)".*/\1/p' "$dir/p.json")
 
+stage 0 explain "$dir/p.json" 3.1
+expect explain "^primary   127.0.0.1:$((replica_port + 3))$" "$dir/out"
+expect explain "^  the ballot: 7 against 6 of 127.0.0.1:$((replica_port + 2)), which comes next$" "$dir/out"
+expect explain "^  without 127.0.0.1:$((replica_port + 3)): the primary is 127.0.0.1:$((replica_port + 2))$" "$dir/out"
+stage 0 explain "$dir/p.json" 3
+expect explain '^  app_name +node 127.0.0.1:[0-9]+ \(3 of 3 agree\)$' "$dir/out"
+stage 0 explain "$dir/p.json" 3.1 --json
+expect explain '"rule":"the ballot: 7 against 6' "$dir/out"
+stage 1 explain "$dir/p.json" 3.2
+stage 1 explain "$dir/s1.json" 3.1
+expect explain 'this is no plan' "$dir/out"
+
 # A server that is silent is a loss; an older answer of it can be assumed to hold still.
 stop replica3 KILL
 stage 0 survey -f "$nodes" -o "$dir/s3.json"

@@ -3,5 +3,6 @@
 
 int main(void)
 {
-    return test_run("stages", stages_survey_cases(), stages_plan_cases(), NULL);
+    return test_run("stages", stages_survey_cases(), stages_plan_cases(), stages_explain_cases(),
+                    NULL);
 }

@@ -32,6 +32,11 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "-j, --json                  the page as JSON",
       "say what a recovery would write, and what is lost", "plan s.json -c bridled.yaml -o p.json",
       cmd_plan },
+    { "explain",
+      "PLAN {ID.PARTITION [-j] | ID} [-c CONFIG]\n"
+      "-j, --json                  as JSON\n"
+      "-c, --config FILE           bridled's configuration, where plugins.path is needed",
+      "say why a plan says what it says about a partition", "explain p.json 2.5", cmd_explain },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
