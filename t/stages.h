@@ -25,5 +25,6 @@ void stages_plan(struct stage_plan *plan, struct tool *tool, struct kit *kit,
 TCase *stages_survey_cases(void);
 TCase *stages_plan_cases(void);
 TCase *stages_explain_cases(void);
+TCase *stages_diagnose_cases(void);
 
 #endif

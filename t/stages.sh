@@ -20,6 +20,9 @@ conf="-c $top_srcdir/conf/onebox.yaml $store_sets --set meta_server.cluster_root
 # stage STATUS COMMAND...: bridle without a meta server; its output in $dir/out.
 stage() { ask "$@"; }
 
+# shellcheck disable=SC2086
+stage 10 diagnose $conf
+expect diagnose '^verdict: empty$' "$dir/out"
 stage 0 survey -f "$nodes" -o "$dir/s1.json"
 expect survey '^3 of 3 servers answered, 17 replicas$' "$dir/out"
 stage 0 survey --merge "$dir/s1.json" -o "$dir/s2.json"
@@ -71,4 +74,10 @@ ask 0 recover -f "$nodes"
 expect recover '^Recover result: ERR_OK$' "$dir/out"
 expect recover "plan ${hash:0:16}:" "$dir/meta.log"
 stop meta
+# shellcheck disable=SC2086
+stage 0 diagnose $conf
+expect diagnose "^$root holds 3 tables with 7 partitions$" "$dir/out"
+# shellcheck disable=SC2086
+stage 11 diagnose $conf --set meta_server.cluster_root=/elsewhere
+expect diagnose "^metadata stand at the root $root$" "$dir/out"
 echo "$passed passed, 0 failed"

@@ -7,6 +7,15 @@
 #include "host/base/mem.h"
 
 const struct command shell_stage_commands[SHELL_STAGES + 1] = {
+    { "diagnose",
+      "-c CONFIG [-s KEY=VALUE] [-j]\n"
+      "-c, --config FILE           bridled's configuration: store, cluster_root\n"
+      "-s, --set KEY=VALUE         override one key of it\n"
+      "-j, --json                  as JSON\n"
+      "exit status: 0 healthy, 10 empty, 11 wrong root, 12 an unfinished recovery of ours,\n"
+      "13 locked by somebody else, 14 damaged, 15 foreign, 16 no permission, 17 unreachable,\n"
+      "18 broken otherwise; 1 and 2 as ever",
+      "say what the store holds, and what to do next", "diagnose -c bridled.yaml", cmd_diagnose },
     { "survey",
       "{-f FILE | -l h:p,h:p,... | --merge SURVEY...} [-o FILE] [-c CONFIG] [-s KEY=VALUE]\n"
       "-f, --node_list_file FILE   the replica servers, one host:port a line; # lines are "

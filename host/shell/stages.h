@@ -28,6 +28,7 @@ struct survey *stages_surveys(struct shell *shell, const char *command, char **f
                               uint32_t count, const struct survey_assume *assume);
 
 int cmd_survey(struct shell *shell, int argc, char **argv);
+int cmd_diagnose(struct shell *shell, int argc, char **argv);
 int cmd_explain(struct shell *shell, int argc, char **argv);
 int cmd_plan(struct shell *shell, int argc, char **argv);
 

@@ -137,6 +137,7 @@ void tool_done(struct tool *tool)
     if (tool->loop)
         loop_free(tool->loop);
     buf_done(&tool->root);
+    buf_done(&tool->store_root);
     config_done(&tool->config);
 }
 
@@ -206,9 +207,28 @@ static br_status tool_store_there(struct tool *tool, struct fail *ret_fail)
     return fail_set(ret_fail, BR_NOTFOUND, "there is no file %s", file->text);
 }
 
+/* Without its chroot, which stands before the root instead. */
+static br_status tool_store_root(struct tool *tool, struct fail *ret_fail)
+{
+    struct yaml *section = yaml_get(tool->config.root, "store");
+    struct yaml *chroot_of = yaml_get(section, "chroot");
+    struct buf path = { 0 };
+    if (chroot_of && chroot_of->text) {
+        buf_text(&path, chroot_of->text);
+        buf_char(&path, '/');
+        yaml_drop(section, chroot_of);
+    }
+    buf_put(&path, tool->root.data, tool->root.size);
+    br_status status = layout_root(path.data, &tool->store_root, ret_fail);
+    buf_done(&path);
+    return status;
+}
+
 br_status tool_open_store(struct tool *tool, struct fail *ret_fail)
 {
     br_status status = tool_store_there(tool, ret_fail);
+    if (status == BR_OK)
+        status = tool_store_root(tool, ret_fail);
     if (status == BR_OK)
         status = tool_open(tool, "store", &tool->store, ret_fail);
     if (status != BR_OK)

@@ -19,8 +19,10 @@ struct tool {
     struct log log; /* errors, on stderr */
     struct loop *loop;
     struct config config;
-    const char *file; /* of the configuration; NULL: there is none */
-    struct buf root;  /* cluster_root, normalised */
+    const char *file;      /* of the configuration; NULL: there is none */
+    struct buf root;       /* cluster_root, normalised */
+    struct buf store_root; /* the same as the store must be asked for it: a ZooKeeper chroot before
+                              it, because opening such a store would make the chroot */
     struct loader *loader;
     struct plugin store, transport, policy;
     bool store_started, transport_started;
