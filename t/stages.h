@@ -26,5 +26,6 @@ TCase *stages_survey_cases(void);
 TCase *stages_plan_cases(void);
 TCase *stages_explain_cases(void);
 TCase *stages_diagnose_cases(void);
+TCase *stages_compare_cases(void);
 
 #endif

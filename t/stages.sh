@@ -80,4 +80,34 @@ expect diagnose "^$root holds 3 tables with 7 partitions$" "$dir/out"
 # shellcheck disable=SC2086
 stage 11 diagnose $conf --set meta_server.cluster_root=/elsewhere
 expect diagnose "^metadata stand at the root $root$" "$dir/out"
+
+# It is what was planned; once it serves it moves on; what somebody changes is named.
+# shellcheck disable=SC2086
+stage 0 verify "$dir/p.json" $conf --exact
+expect verify '^store:    10 records planned, 10 as planned, 0 moved on since, 0 differ, 0 missing, 0 not planned$' "$dir/out"
+expect verify '^servers:  6 primaries planned, 6 hold what they reported, 0 are held by others, 0 gone; 0 servers silent$' "$dir/out"
+expect verify "^verify OK: plan ${hash:0:16}$" "$dir/out"
+# shellcheck disable=SC2086
+stage 1 verify "$dir/p.json" $conf --set meta_server.cluster_root=/elsewhere
+expect verify "the plan is for the root $root, the configuration says /elsewhere" "$dir/out"
+start_root "$root" false
+wait_for 20 meta_up
+healthy() { shell ls -d | grep -qE '^1 +users +4 +4 '; }
+wait_for 60 healthy
+stop replica1
+ask 0 rename users people
+# shellcheck disable=SC2086
+stage 1 verify "$dir/p.json" $conf
+expect verify "^$root/apps/1: app_name is \"people\", \"users\" was planned$" "$dir/out"
+expect verify "^node\(127.0.0.1:$((replica_port + 1))\) does not answer: ERR_NETWORK_FAILURE$" "$dir/out"
+expect verify '^store:    10 records planned, [0-9]+ as planned, [1-9] moved on since, 1 differ, 0 missing, 0 not planned$' "$dir/out"
+expect verify '^verify FAILED: plan ' "$dir/out"
+ask 0 rename people users
+# shellcheck disable=SC2086
+stage 0 verify "$dir/p.json" $conf --offline
+never verify '^servers:' "$dir/out"
+# shellcheck disable=SC2086
+stage 1 verify "$dir/p.json" $conf --offline --exact --json
+expect verify '"good":false,"records":10,"same":[0-9],"moved":[1-9],"differing":0' "$dir/out"
+stop meta
 echo "$passed passed, 0 failed"

@@ -46,6 +46,15 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "-j, --json                  as JSON\n"
       "-c, --config FILE           bridled's configuration, where plugins.path is needed",
       "say why a plan says what it says about a partition", "explain p.json 2.5", cmd_explain },
+    { "verify",
+      "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-x] [-j]\n"
+      "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"
+      "-s, --set KEY=VALUE         override one key of it\n"
+      "-n, --offline               the store alone, do not ask the replica servers\n"
+      "-x, --exact                 what moved on because the cluster has served is wrong, too\n"
+      "-j, --json                  as JSON",
+      "compare the store, and the servers, with a plan", "verify p.json -c bridled.yaml",
+      cmd_verify },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
