@@ -57,7 +57,7 @@ expect survey "^node\(127.0.0.1:$((replica_port + 3))\) is silent: .*\(ERR_NETWO
 # shellcheck disable=SC2086
 stage 1 plan "$dir/s1.json" "$dir/s3.json" $conf
 expect plan 'the silence of .*s3.json counts, the answer of .*s1.json is [0-9]+ ms older$' "$dir/out"
-expect plan 'bridle plan \.\.\.  --skip_bad_nodes$' "$dir/out"
+expect plan 'bridle plan \.\.\. --skip_bad_nodes$' "$dir/out"
 # shellcheck disable=SC2086
 stage 0 plan "$dir/s1.json" "$dir/s3.json" $conf --assume-back "127.0.0.1:$((replica_port + 3))"
 expect plan "^plan      $hash$" "$dir/out"

@@ -146,7 +146,7 @@ START_TEST(plan_summary)
         "tables    2, and 1 dropped ones or placeholders; 10 records\n",
         "partitions 4 whole, 1 short of replicas, 1 lost\n",
         "       1  users                             4        3        0        1\n",
-        "\nnext:     accept the losses above: bridle plan ...  --skip_lost_partitions\n",
+        "\nnext:     accept the losses above: bridle plan ... --skip_lost_partitions\n",
     };
     struct fixture fixture;
     struct buf page = { 0 };

@@ -170,49 +170,58 @@ static const struct br_replica *explain_rival(const struct explain *explain,
     return rival;
 }
 
+/* What the primary has and the next one has not; true: the first has more of it. */
+static bool explain_against(struct buf *rule, const struct br_replica *primary,
+                            const struct br_replica *rival, const char *name)
+{
+    bool better = true;
+    switch (explain_compare(primary, rival, &better)) {
+    case RULE_BALLOT:
+        buf_printf(rule, "the ballot: %" PRId64 " against %" PRId64, primary->ballot,
+                   rival->ballot);
+        break;
+    case RULE_STATUS:
+        buf_printf(rule, "of one ballot, the status: %s against %s", stage_role(primary->role),
+                   stage_role(rival->role));
+        break;
+    case RULE_COMMITTED:
+        buf_printf(rule, "of one ballot, the committed decree: %" PRId64 " against %" PRId64,
+                   primary->committed, rival->committed);
+        break;
+    case RULE_PREPARED:
+        buf_printf(rule,
+                   "of one ballot and committed decree, the prepared one: %" PRId64
+                   " against %" PRId64,
+                   primary->prepared, rival->prepared);
+        break;
+    case RULE_ROLE:
+        buf_printf(rule, "of equal ones, who reports itself primary; %s comes next", name);
+        return better;
+    case RULE_NONE:
+        buf_printf(rule,
+                   "equal ones: list order and the partition's index, so that primaries spread "
+                   "(the policy's ties); %s is as good",
+                   name);
+        return better;
+    }
+    buf_printf(rule, " of %s, which comes next", name);
+    return better;
+}
+
 static void explain_rule(struct explain *explain)
 {
     struct buf *rule = &explain->rule;
     const struct br_replica *primary = explain_primary(explain);
     const struct br_replica *rival = primary ? explain_rival(explain, primary) : NULL;
-    bool better = true;
-    if (explain->table->def.status != BR_TABLE_AVAILABLE) {
+    if (explain->table->def.status != BR_TABLE_AVAILABLE)
         buf_text(rule, "the table is written as dropped, and its partitions empty");
-    } else if (!primary) {
+    else if (!primary)
         buf_text(rule, explain->count
                            ? "none of the candidates can be judged: see the findings"
                            : "no server that answered holds a replica of it: it starts empty");
-    } else if (!rival) {
+    else if (!rival)
         buf_text(rule, "it is the only replica that anybody reported");
-    } else {
-        switch (explain_compare(primary, rival, &better)) {
-        case RULE_BALLOT:
-            buf_printf(rule, "the ballot: %" PRId64 " against %" PRId64, primary->ballot,
-                       rival->ballot);
-            break;
-        case RULE_STATUS:
-            buf_printf(rule, "of one ballot, the status: %s against %s", stage_role(primary->role),
-                       stage_role(rival->role));
-            break;
-        case RULE_COMMITTED:
-            buf_printf(rule, "of one ballot, the committed decree: %" PRId64 " against %" PRId64,
-                       primary->committed, rival->committed);
-            break;
-        case RULE_PREPARED:
-            buf_printf(rule,
-                       "of one ballot and committed decree, the prepared one: %" PRId64
-                       " against %" PRId64,
-                       primary->prepared, rival->prepared);
-            break;
-        case RULE_ROLE: buf_text(rule, "of equal ones, who reports itself primary"); break;
-        case RULE_NONE:
-            buf_text(rule, "equal ones: list order and the partition's index, so that primaries "
-                           "spread (the policy's ties)");
-            break;
-        }
-        buf_printf(rule, " of %s, which comes next", explain_name(explain, rival->node));
-    }
-    if (!better)
+    else if (!explain_against(rule, primary, rival, explain_name(explain, rival->node)))
         buf_text(rule, "; that one has more, and the policy passed it over: see the findings");
 }
 

@@ -127,11 +127,11 @@ static void summary_next(const struct stage_plan *plan, const struct summary *su
                       "again\n");
     else if (summary->losses && plan->survey->silent_count) {
         buf_text(buf, "bring the silent servers back, survey them and merge; or accept the losses "
-                      "above:\n          bridle plan ... ");
+                      "above:\n          bridle plan ...");
         summary_consents(plan, buf);
         buf_char(buf, '\n');
     } else if (summary->losses) {
-        buf_text(buf, "accept the losses above: bridle plan ... ");
+        buf_text(buf, "accept the losses above: bridle plan ...");
         summary_consents(plan, buf);
         buf_char(buf, '\n');
     } else if (*plan->dead || *plan->back) {
