@@ -143,6 +143,7 @@ START_TEST(plan_summary)
     static const char *const lines[] = {
         "cluster   c1, into /pegasus/c1, layout 2.5\n",
         "servers   3 of 3 answered, 13 replicas\n",
+        "          1 of them say that they serve: a recovery keeps their groups as they are",
         "tables    2, and 1 dropped ones or placeholders; 10 records\n",
         "partitions 4 whole, 1 short of replicas, 1 lost\n",
         "       1  users                             4        3        0        1\n",
@@ -227,6 +228,32 @@ START_TEST(plan_cut)
 }
 END_TEST
 
+/* Nobody answered: no plan at all, and why. */
+START_TEST(plan_none)
+{
+    struct kit kit;
+    struct tool tool;
+    struct stage_plan plan;
+    struct fail fail = { 0 };
+    kit_init(&kit, "", NULL);
+    kit_nodes(&kit, 2);
+    for (int i = 0; i < 2; i++)
+        kit_silent(&kit, i, "ERR_TIMEOUT");
+    kit_pack(&kit.survey, kit.nodes);
+    stages_tool(&tool, NULL);
+    struct buf text = stages_put(&kit.survey);
+    const struct stage_judging judging = { .tool = &tool };
+    br_status status = stage_plan_make(&plan, stages_parse(text.data, &fail), &judging, &fail);
+    ck_assert_int_eq(status, BR_INVALID);
+    ck_assert_str_eq(fail.text, "ERROR: no node answered, so that nothing is known of the cluster");
+    ck_assert_uint_eq(plan.finding_count, 3);
+    buf_done(&text);
+    stage_plan_done(&plan);
+    tool_done(&tool);
+    kit_done(&kit);
+}
+END_TEST
+
 TCase *stages_plan_cases(void)
 {
     TCase *tcase = tcase_create("plan");
@@ -237,5 +264,6 @@ TCase *stages_plan_cases(void)
     tcase_add_test(tcase, plan_summary);
     tcase_add_loop_test(tcase, plan_changed, 0, sizeof changes / sizeof *changes);
     tcase_add_test(tcase, plan_cut);
+    tcase_add_test(tcase, plan_none);
     return tcase;
 }

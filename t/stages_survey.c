@@ -181,6 +181,62 @@ START_TEST(survey_deep)
 }
 END_TEST
 
+START_TEST(survey_long_text)
+{
+    for (int more = 0; more < 2; more++) {
+        struct fail fail = { 0 };
+        struct reader reader;
+        struct buf text = { 0 };
+        buf_char(&text, '"');
+        for (int i = 0; i < READER_TEXT_MAX + more; i++)
+            buf_char(&text, 'a');
+        buf_char(&text, '"');
+        reader_init(&reader, "s.json", text.data, text.size, &fail);
+        const char *read = reader_text(&reader);
+        ck_assert_uint_eq(strlen(read), more ? 0 : READER_TEXT_MAX);
+        ck_assert(reader.wrong == (more == 1));
+        buf_done(&text);
+    }
+}
+END_TEST
+
+/* As many nodes as a recovery may have, and one more; then the same from two surveys. */
+START_TEST(survey_nodes_max)
+{
+    static const char *const files[] = { "one", "other" };
+    for (int more = 0; more < 2; more++) {
+        struct fail fail = { 0 };
+        struct buf text = { 0 };
+        struct buf notes = { 0 };
+        buf_text(&text, HEAD);
+        for (int i = 0; i < STAGE_NODES_MAX + more; i++)
+            buf_printf(&text,
+                       "%s{\"name\":\"n%d:1\",\"address\":\"\",\"asked_ms\":1,\"answered_ms\":0,"
+                       "\"error\":\"E\",\"why\":\"\",\"tables\":[],\"replicas\":[]}",
+                       i ? "," : "", i);
+        buf_text(&text, "]}");
+        struct survey *survey = stages_parse(text.data, &fail);
+        buf_done(&text);
+        if (more) {
+            ck_assert_ptr_null(survey);
+            ck_assert_ptr_nonnull(strstr(fail.text, "more than 4096 nodes"));
+            continue;
+        }
+        ck_assert_msg(survey, "%s", fail.text);
+        ck_assert_uint_eq(survey->node_count, STAGE_NODES_MAX);
+        struct survey *surveys[] = {
+            survey, stages_parse(HEAD "{\"name\":\"x:1\",\"address\":\"\",\"asked_ms\":1,"
+                                      "\"answered_ms\":0,\"error\":\"E\",\"why\":\"\","
+                                      "\"tables\":[],\"replicas\":[]}]}",
+                                 &fail)
+        };
+        ck_assert_ptr_null(survey_merge(surveys, files, 2, NULL, &notes, &fail));
+        ck_assert_str_eq(fail.text, "other: more than 4096 nodes together");
+        buf_done(&notes);
+    }
+}
+END_TEST
+
 /* -- Merging ---------------------------------------------------------------------------------- */
 
 /* The kit's survey, all its times moved. */
@@ -312,6 +368,8 @@ TCase *stages_survey_cases(void)
     tcase_add_loop_test(tcase, survey_hostile, 0, sizeof hostile / sizeof *hostile);
     tcase_add_test(tcase, survey_cut);
     tcase_add_test(tcase, survey_deep);
+    tcase_add_test(tcase, survey_long_text);
+    tcase_add_test(tcase, survey_nodes_max);
     tcase_add_loop_test(tcase, merge_newer, 0, 6);
     tcase_add_test(tcase, merge_order);
     tcase_add_test(tcase, merge_never_heard);

@@ -6,8 +6,6 @@
 #include "host/stage/survey_file.h"
 #include "host/stage/tool.h"
 
-#define STAGES_FILES_MAX 1024 /* named on one command line */
-
 struct stages_options {
     const char *config;
     const char *sets[TOOL_SETS_MAX + 1];

@@ -68,6 +68,24 @@ static void summary_silent(const struct stage_plan *plan, struct buf *buf)
         buf_printf(buf, "          and %u more\n", survey->silent_count - shown);
 }
 
+/* Servers that say that they serve: their groups may be kept as they are (recovery/hot.h). */
+static uint32_t summary_serving(const struct survey *survey)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < survey->node_count; i++) {
+        bool serves = false;
+        const struct br_chunk *at = survey->nodes[i].complete ? survey->nodes[i].replicas : NULL;
+        for (; at; at = at->next) {
+            const struct br_replica *rows = at->rows;
+            for (uint32_t j = 0; j < at->count; j++)
+                serves =
+                    serves || rows[j].role == BR_ROLE_PRIMARY || rows[j].role == BR_ROLE_SECONDARY;
+        }
+        count += serves;
+    }
+    return count;
+}
+
 /* What stops it first, then what was consented to, then warnings. */
 static int summary_rank(const struct stage_finding *finding)
 {
@@ -157,6 +175,13 @@ void stage_plan_summary(const struct stage_plan *plan, const char *file, struct 
                survey->node_count - survey->silent_count, survey->node_count,
                (unsigned long long) survey->replica_count);
     summary_silent(plan, buf);
+    if (summary_serving(survey))
+        buf_printf(
+            buf,
+            "          %u of them say that they serve: a recovery keeps their groups as they "
+            "are where it can,\n          and then writes other records than these; verify "
+            "will name them\n",
+            summary_serving(survey));
     buf_printf(buf,
                "tables    %u, and %u dropped ones or placeholders; %llu records\n"
                "partitions %llu whole, %llu short of replicas, %llu lost\n\n",
