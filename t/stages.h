@@ -27,5 +27,6 @@ TCase *stages_plan_cases(void);
 TCase *stages_explain_cases(void);
 TCase *stages_diagnose_cases(void);
 TCase *stages_compare_cases(void);
+TCase *stages_rank_cases(void);
 
 #endif

@@ -64,6 +64,12 @@ expect plan "^plan      $hash$" "$dir/out"
 # shellcheck disable=SC2086
 stage 1 plan "$dir/s1.json" $conf --assume-dead "127.0.0.1:$((replica_port + 1))"
 expect plan 'ERR_ASSUMED_DEAD' "$dir/out"
+# shellcheck disable=SC2086
+stage 0 plan "$dir/s1.json" "$dir/s3.json" $conf -b -o "$dir/p3.json"
+stage 0 rank "$dir/p3.json" "$dir/s1.json"
+expect rank "^127.0.0.1:$((replica_port + 3)) +0 +2 +5$" "$dir/out"
+stage 0 rank "$dir/p3.json" "$dir/s3.json"
+expect rank 'nothing is known of it: no survey has an answer of it$' "$dir/out"
 start_replica 3
 [ ! -e "$dir/meta.db" ] || die 'a store was made'
 

@@ -14,7 +14,7 @@ int main(void)
     }
     int failed =
         test_run("stages", stages_survey_cases(), stages_plan_cases(), stages_explain_cases(),
-                 stages_diagnose_cases(), stages_compare_cases(), NULL);
+                 stages_diagnose_cases(), stages_compare_cases(), stages_rank_cases(), NULL);
     loader_free(recovery_loader);
     return failed;
 }

@@ -46,6 +46,12 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "-j, --json                  as JSON\n"
       "-c, --config FILE           bridled's configuration, where plugins.path is needed",
       "say why a plan says what it says about a partition", "explain p.json 2.5", cmd_explain },
+    { "rank",
+      "PLAN SURVEY... [-c CONFIG] [-j]\n"
+      "-c, --config FILE           bridled's configuration, where plugins.path is needed\n"
+      "-j, --json                  as JSON",
+      "say which silent server would save most, by earlier surveys", "rank p.json s1.json",
+      cmd_rank },
     { "verify",
       "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-x] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"

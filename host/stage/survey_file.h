@@ -63,4 +63,8 @@ struct survey *survey_merge(struct survey **surveys, const char *const *files, u
                             const struct survey_assume *assume, struct buf *notes,
                             struct fail *ret_fail);
 
+/* Rows that a file gave, as those of the node with this index.  Returns how many replicas. */
+uint64_t survey_renumber(const struct br_chunk *tables, const struct br_chunk *replicas,
+                         int32_t index);
+
 #endif

@@ -125,6 +125,13 @@ static uint64_t merge_renumber(const struct br_chunk *chunk, int32_t index)
     return count;
 }
 
+uint64_t survey_renumber(const struct br_chunk *tables, const struct br_chunk *replicas,
+                         int32_t index)
+{
+    merge_renumber(tables, index);
+    return merge_renumber(replicas, index);
+}
+
 static void merge_finish(struct merge *merge)
 {
     struct survey *survey = merge->survey;
@@ -133,8 +140,8 @@ static void merge_finish(struct merge *merge)
         survey->nodes[i] = merge->nodes[i].node;
         if (!survey->nodes[i].complete)
             survey->nodes[i].tables = survey->nodes[i].replicas = NULL;
-        merge_renumber(survey->nodes[i].tables, (int32_t) i);
-        survey->replica_count += merge_renumber(survey->nodes[i].replicas, (int32_t) i);
+        survey->replica_count +=
+            survey_renumber(survey->nodes[i].tables, survey->nodes[i].replicas, (int32_t) i);
         survey->silent_count += !survey->nodes[i].complete;
     }
 }
