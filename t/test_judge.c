@@ -170,6 +170,32 @@ START_TEST(judge_bad_claim)
 }
 END_TEST
 
+/* A name that cannot be made unique is told once, though another rename asks for a second round. */
+START_TEST(judge_long_name_once)
+{
+    char *longest = judge_name_of(BR_NAME_MAX);
+    struct kit kit;
+    kit_init(&kit, QUIET, NULL);
+    kit_nodes(&kit, 1);
+    for (int32_t id = 1; id <= 4; id++) {
+        kit_table(&kit, 0, id, id % 2 ? longest : "t", 1);
+        kit_replica(&kit, 0, id, 0, 1, 1, 1);
+        kit.nodes[0].tables[id - 1].replica_count = 1;
+    }
+    kit_judge(&kit);
+    ck_assert(!kit_pass(&kit));
+    ck_assert_str_eq(kit.cluster.tables[1].def.name, "t-2");
+    const char *refusal = "ERROR: app(1)'s name is conflict with others, and with its id it would "
+                          "be longer than 1024 bytes\n";
+    const char *at = strstr(buf_string(&kit.text), refusal);
+    ck_assert_ptr_nonnull(at);
+    ck_assert_ptr_null(strstr(at + 1, refusal));
+    ck_assert_uint_eq(kit.findings.refusals, 2); /* this, and that both are called the same */
+    kit_done(&kit);
+    free(longest);
+}
+END_TEST
+
 START_TEST(judge_described_twice)
 {
     struct kit kit;
@@ -441,6 +467,7 @@ int main(void)
     tcase_add_loop_test(tcase, judge_address_twice, 0, 2);
     tcase_add_loop_test(tcase, judge_nodes_max, 0, 2);
     tcase_add_loop_test(tcase, judge_bad_claim, 0, 16);
+    tcase_add_test(tcase, judge_long_name_once);
     tcase_add_test(tcase, judge_described_twice);
     tcase_add_loop_test(tcase, judge_envs_max, 0, 2);
     tcase_add_loop_test(tcase, judge_bad_envs, 0, 2);

@@ -255,7 +255,9 @@ static br_status judge_name_rounds(struct judge *judge, struct judge_names *name
     struct plugin *policy = judge->policy;
     const struct br_names_evidence shown = { .count = judge->cluster.table_count,
                                              .tables = names->tables };
+    const struct findings *findings = judge->findings;
     for (int round = 0; round < BR_NAME_ROUNDS_MAX; round++) {
+        uint32_t before = findings->refusals;
         judge->findings->group = FINDING_NAME;
         br_status status =
             policy->ops.policy.names(call_env(&policy->owner), &shown, &names->verdict);
@@ -263,7 +265,8 @@ static br_status judge_name_rounds(struct judge *judge, struct judge_names *name
             return judge_policy_failed(judge, status, "the names");
         if (names->wrong)
             return judge_bad_names(judge, names->wrong);
-        if (!judge_rename(names))
+        /* What was refused would be refused in the next round again, in the same words. */
+        if (!judge_rename(names) || findings->refusals != before)
             return BR_OK;
     }
     return judge_bad_names(judge, "other names in every round");

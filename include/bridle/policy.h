@@ -41,8 +41,8 @@ struct br_table_verdict {
 };
 
 /* All tables at once, by ascending id.  Set names[i] where table i must be renamed: write it to
- * br_names_give.  The host calls again with the new names until nothing changes, at most
- * BR_NAME_ROUNDS_MAX times. */
+ * br_names_give.  The host calls again with the new names until nothing changes or a refusal was
+ * found, at most BR_NAME_ROUNDS_MAX times. */
 #define BR_NAME_ROUNDS_MAX 8
 
 struct br_names_evidence {
