@@ -3,7 +3,8 @@
 Plain, slow, and sharing nothing with the C code: written from what Apache Pegasus does
 (src/meta/server_state.cpp, src/meta/meta_data.cpp), from the promises C7 to C11, and from the headers
 and the options' help, where bridle decides otherwise.  t/oracle_compare.py makes clusters and compares
-what is said here with what the real judge and policy say (t/oracle_judge.c).
+what is said here with what the real judge and policy say (t/oracle_judge.c); t/oracle_real.py compares
+it with what a real Apache Pegasus 2.5.0 did.
 
 A rule marked OURS is one that nothing but the C code decides; it is followed here, so that for it the
 comparison shows a change, not a mistake.
@@ -29,7 +30,7 @@ NODE, NAME, PARTITION = 1, 2, 3  # the order of the report
 INVALID = 4
 AVAILABLE, DROPPED = 1, 6
 STATEFUL, ATOMIC = 1, 8
-INACTIVE, ERROR, PRIMARY, SECONDARY, SPLIT = 1, 2, 3, 4, 6
+INACTIVE, IN_ERROR, PRIMARY, SECONDARY, SPLIT = 1, 2, 3, 4, 6
 ROLES = {0: 'INVALID', 1: 'INACTIVE', 2: 'ERROR', 3: 'PRIMARY', 4: 'SECONDARY',
          5: 'POTENTIAL_SECONDARY', 6: 'PARTITION_SPLIT'}
 
