@@ -72,11 +72,11 @@ def plain_node(at, tables, replicas, error=None):
 
 def family_replicas():
     """One table of two partitions, three nodes, each of them silent, without a replica, or with the
-    same replica of both partitions: of ballot 1 or 2, with 0/0, 0/1, 1/1 or 1/0 (committed/prepared),
+    same replica of both partitions: of ballot 0 or 1, with 0/0, 0/1, 1/1 or 1/0 (committed/prepared),
     PRIMARY, SECONDARY, ERROR or learning; one to three replicas wanted; both modes, everything or
     nothing consented to."""
     states = ['silent', None] + list(itertools.product(
-        (1, 2), ((0, 0), (0, 1), (1, 1), (1, 0)), (3, 4, 2, 5)))
+        (0, 1), ((0, 0), (0, 1), (1, 1), (1, 0)), (3, 4, 2, 5)))
     for wanted in (3, 2, 1):
         tables = [[plain_table(at, 1, replicas=wanted)] for at in range(3)]
         made = [[plain_node(at, tables[at], [Replica(at, 1, p, s[2], s[0], *s[1]) for p in (0, 1)]
@@ -91,14 +91,14 @@ def family_replicas():
 
 def family_places():
     """Two tables of two partitions, three nodes; each of the twelve places empty, or with a replica
-    of ballot 1 or 2; both modes, everything consented to."""
+    of ballot 0 or 1; both modes, everything consented to."""
     tables = [[plain_table(at, 1), plain_table(at, 2)] for at in range(3)]
     made = []
     for at in range(3):
         made.append([plain_node(at, tables[at], [
             Replica(at, 1 + place // 2, place % 2, 1, ballot, 5, 5)
-            for place, ballot in enumerate(ballots) if ballot])
-            for ballots in itertools.product((0, 1, 2), repeat=4)])
+            for place, ballot in enumerate(ballots) if ballot is not None])
+            for ballots in itertools.product((None, 0, 1), repeat=4)])
     for options in MODES:
         for nodes in itertools.product(*made):
             yield options, CONSENTS, list(nodes)
@@ -289,7 +289,7 @@ def random_rows(rng, at, tables, spread, noise):
         for index in range(table.partitions):
             while rng.chance(0.7):
                 committed = rng.below(decrees)
-                row = Replica(at, table.id, index, rng.below(7), 1 + rng.below(ballots), committed,
+                row = Replica(at, table.id, index, rng.below(7), rng.below(ballots + 1), committed,
                               committed + rng.below(decrees))
                 if rng.chance(0.5):
                     row = row._replace(role=rng.one((1, 3, 4)))
