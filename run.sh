@@ -131,7 +131,7 @@ test_all() {
     step 'valgrind'
     "$top/t/valgrind.sh" "$build" && passed=$((passed + 1)) || failed=$((failed + 1))
     step 'distcheck'
-    if BRIDLE_BRIEF=1 make -C "$build" -s -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS=--enable-werror >"$build/distcheck.log" 2>&1; then
+    if BRIDLE_BRIEF=1 make -C "$build" -s -j"$((jobs * 3))" distcheck DISTCHECK_CONFIGURE_FLAGS=--enable-werror >"$build/distcheck.log" 2>&1; then
         echo 'PASS: make distcheck'
         passed=$((passed + 1))
     else

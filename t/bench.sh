@@ -3,6 +3,7 @@
 # restarted, and after all were killed.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
+long
 . "$top_srcdir/t/onebox_lib.sh"
 number=3000
 

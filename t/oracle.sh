@@ -16,5 +16,8 @@ if [ -n "$cases" ] && [ -f "$cases/1.spec.json" ]; then
 else
     echo "SKIPPED: the oracle is not compared with a real meta server: no oracle/cases (BRIDLE_REFERENCE)"
 fi
+if [ -n "${BRIDLE_BRIEF:-}" ]; then
+    set -- "${1:-1009}" "${2:-800}" "${3:-1}"
+fi
 exec python3 -B "$top_srcdir/t/oracle_compare.py" "$top_builddir/t/oracle_judge" \
     --every "${1:-101}" --random "${2:-8000}" --seed "${3:-1}"

@@ -3,6 +3,7 @@
 # judged, explained, recovered as ever, and compared with what stands in the store.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
+long
 store_for sqlite
 
 meta_port=$(free_ports 5)
