@@ -429,6 +429,32 @@ void stage_decode(const struct wire_schema *schema, void *message)
         "%s", fail.text);
 }
 
+int64_t stage_add_learner(void)
+{
+    struct msg_configuration_update_request proposal =
+        stage_config(3, stage_replica()->config.ballot, 's', "", '1');
+    stage_propose(&proposal);
+    ck_assert_uint_eq(stage_replica()->primary.learner_count, 1);
+    return stage_replica()->primary.learners[0].signature;
+}
+
+struct msg_learn_response stage_learns(int64_t signature, int64_t applied)
+{
+    struct msg_learn_request request;
+    struct msg_learn_response response;
+    struct fail fail;
+    wire_init(&wire_learn_request, &request);
+    request.pid = (struct gpid){ 1, 0 };
+    request.learner = stage_address('1');
+    request.signature = signature;
+    request.last_committed_decree_in_app = applied;
+    ck_assert_str_eq(stage_ask_message("RPC_LEARN", &wire_learn_request, &request), "ERR_OK");
+    br_bytes body = { arena_text(&stage.arena, stage_body.data, stage_body.size), stage_body.size };
+    ck_assert_int_eq(
+        wire_decode(&wire_learn_response, body, wire_arena(&stage.arena), &response, &fail), BR_OK);
+    return response;
+}
+
 static bool stage_posted;
 
 static void stage_told(void *arg, const struct rdsn_reply *reply)

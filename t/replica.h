@@ -109,6 +109,12 @@ void stage_send(const char *rpc, br_bytes body); /* a data request that is not a
 const char *stage_sent_error(void);
 void stage_decode(const struct wire_schema *schema, void *message);
 
+/* The server is primary of 1.0, and peer 1 is proposed as its learner: its signature. */
+int64_t stage_add_learner(void);
+
+/* Peer 1 asks what to learn; the answer lives as long as the stage. */
+struct msg_learn_response stage_learns(int64_t signature, int64_t applied);
+
 /* The n-th record of this RPC at a server, or NULL. */
 const struct record *stage_record(const struct scripted *server, const char *rpc, uint32_t n);
 uint32_t stage_records(const struct scripted *server, const char *rpc);

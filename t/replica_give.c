@@ -16,32 +16,6 @@ static void put_some(uint32_t count)
     }
 }
 
-static int64_t add_learner(void)
-{
-    struct msg_configuration_update_request proposal =
-        stage_config(3, stage_replica()->config.ballot, 's', "", '1');
-    stage_propose(&proposal);
-    ck_assert_uint_eq(stage_replica()->primary.learner_count, 1);
-    return stage_replica()->primary.learners[0].signature;
-}
-
-static struct msg_learn_response ask(int64_t signature, int64_t applied)
-{
-    struct msg_learn_request request;
-    struct msg_learn_response response;
-    wire_init(&wire_learn_request, &request);
-    request.pid = (struct gpid){ 1, 0 };
-    request.learner = stage_address('1');
-    request.signature = signature;
-    request.last_committed_decree_in_app = applied;
-    ck_assert_str_eq(stage_ask_message("RPC_LEARN", &wire_learn_request, &request), "ERR_OK");
-    br_bytes body = { arena_text(&stage.arena, stage_body.data, stage_body.size), stage_body.size };
-    struct fail fail;
-    ck_assert_int_eq(
-        wire_decode(&wire_learn_response, body, wire_arena(&stage.arena), &response, &fail), BR_OK);
-    return response;
-}
-
 /* -- Files ------------------------------------------------------------------------------------ */
 
 static int32_t sizes_of(const char *dir, const char **files, uint32_t count, int64_t *ret_sizes)
@@ -111,7 +85,7 @@ START_TEST(nothing_is_missing)
         stage_start();
         stage_role(BR_ROLE_PRIMARY, 3);
     }
-    struct msg_learn_response response = ask(add_learner(), _i);
+    struct msg_learn_response response = stage_learns(stage_add_learner(), _i);
     ck_assert_str_eq(response.err, "ERR_OK");
     ck_assert_int_eq(response.type, LEARN_CACHE);
     ck_assert_int_eq(response.prepare_start_decree, _i + 1);
@@ -139,7 +113,7 @@ START_TEST(by_the_log)
     char *to = test_directory();
     kept_primary("");
     put_some(count);
-    struct msg_learn_response response = ask(add_learner(), 0);
+    struct msg_learn_response response = stage_learns(stage_add_learner(), 0);
     ck_assert_str_eq(response.err, "ERR_OK");
     ck_assert_int_eq(response.type, LEARN_LOG);
     ck_assert_int_eq(response.prepare_start_decree, -1);
@@ -168,7 +142,7 @@ static int64_t primary_without_a_log(void)
     put_some(1);
     journal_collect(stage_replica()->journal, 5);
     ck_assert(!journal_reaches(stage_replica()->journal, 4));
-    return add_learner();
+    return stage_add_learner();
 }
 
 /* Neither in memory nor in the log: a checkpoint is made, and given again to the next one. */
@@ -180,7 +154,7 @@ START_TEST(by_a_checkpoint)
     struct fail fail;
     int64_t signature = primary_without_a_log();
     for (int i = 0; i < 2; i++) {
-        struct msg_learn_response response = ask(signature, 0);
+        struct msg_learn_response response = stage_learns(signature, 0);
         ck_assert_str_eq(response.err, "ERR_OK");
         ck_assert_int_eq(response.type, LEARN_APP);
         ck_assert_int_eq(response.state.to_decree_included, 6);
@@ -197,7 +171,7 @@ START_TEST(by_a_checkpoint)
     data_store_close(store);
     data_shared_free(shared);
     free(to);
-    ck_assert_int_eq(ask(signature, 6).type, LEARN_CACHE); /* from there on */
+    ck_assert_int_eq(stage_learns(signature, 6).type, LEARN_CACHE); /* from there on */
 }
 END_TEST
 
@@ -262,7 +236,7 @@ START_TEST(no_checkpoint)
     ck_assert_int_eq(stage_replica()->checkpoint.decree, 0);
     ck_assert_int_eq(stage_replica()->config.role, BR_ROLE_PRIMARY);
     ck_assert_int_eq(rmdir(kept_path("data/checkpoint.tmp/other")), 0);
-    ck_assert_int_eq(ask(signature, 0).type, LEARN_APP);
+    ck_assert_int_eq(stage_learns(signature, 0).type, LEARN_APP);
 }
 END_TEST
 

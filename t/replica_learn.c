@@ -155,24 +155,9 @@ END_TEST
 
 static struct msg_learn_response scripted_learns(int64_t signature, int64_t applied)
 {
-    struct msg_learn_request request;
-    struct msg_learn_response response;
-    wire_init(&wire_learn_request, &request);
-    request.pid = (struct gpid){ 1, 0 };
-    request.learner = stage_address('1');
-    request.signature = signature;
-    request.last_committed_decree_in_app = applied;
-    ck_assert_str_eq(stage_ask_message("RPC_LEARN", &wire_learn_request, &request), "ERR_OK");
-    stage_decode(&wire_learn_response, &response);
+    struct msg_learn_response response = stage_learns(signature, applied);
     ck_assert_str_eq(response.err, "ERR_OK");
     return response;
-}
-
-static int64_t scripted_added(void)
-{
-    struct msg_configuration_update_request proposal = stage_config(3, 2, 's', "", '1');
-    stage_propose(&proposal);
-    return stage_replica()->primary.learners[0].signature;
 }
 
 static uint32_t cache_count(br_bytes meta)
@@ -196,7 +181,7 @@ START_TEST(a_learner_asks_again)
     stage.options.config_sync_interval = BR_MINUTE;
     stage_primary("");
     write_some(1);
-    int64_t signature = scripted_added();
+    int64_t signature = stage_add_learner();
     struct msg_learn_response response = scripted_learns(signature, 10);
     ck_assert_int_eq(response.prepare_start_decree, 12);
     ck_assert_uint_eq(cache_count(response.state.meta), 1);
@@ -226,7 +211,7 @@ START_TEST(a_learner_of_former_times)
     struct msg_prepare_ack ack;
     stage.options.config_sync_interval = BR_MINUTE;
     stage_primary("");
-    scripted_learns(scripted_added(), 10);
+    scripted_learns(stage_add_learner(), 10);
     struct msg_configuration_update_request proposal = stage_config(5, 2, 's', "", 's');
     stage_propose(&proposal);
     stage_role(BR_ROLE_SECONDARY, 3);
@@ -248,7 +233,7 @@ START_TEST(a_notice_comes_late)
     struct msg_group_check_response report;
     struct msg_learn_notify_response response;
     stage_primary("");
-    int64_t signature = scripted_added();
+    int64_t signature = stage_add_learner();
     wire_init(&wire_group_check_response, &report);
     report.pid = (struct gpid){ 1, 0 };
     report.node = stage_address('1');
