@@ -92,13 +92,14 @@ build() {
     make_in "$build" all
 }
 
-# run_check DIR MAKE-ARGUMENT...: make check; one line a suite, and loudly what was skipped in it.
+# run_check DIR TARGET MAKE-ARGUMENT...: check or thread-check; one line a suite, and loudly what was
+# skipped in it.
 passed=0 failed=0 skipped=0
 run_check() {
-    local dir=$1 log; shift
+    local dir=$1 target=$2 log; shift 2
     log=$(mktemp)
-    make -C "$dir" -j"$jobs" check TESTS= >"$log" 2>&1 || true # the programs
-    make -C "$dir" -j"$((jobs * 3))" check "$@" >"$log" 2>&1 || true # most wait most of the time
+    make -C "$dir" -j"$jobs" "$target-programs" >"$log" 2>&1 || true
+    make -C "$dir" -j"$((jobs * 3))" "$target" "$@" >"$log" 2>&1 || true # most wait most of the time
     grep -E '^(PASS|FAIL|SKIP|ERROR|XPASS)' "$log" || { tail -n 60 "$log"; die "make check did not run"; }
     if grep -qE '^(FAIL|ERROR)' "$log"; then
         cat "$dir/test-suite.log" 2>/dev/null | tail -n 400
@@ -117,21 +118,22 @@ test_all() {
     deps
     step 'gcc, -Werror'
     build
-    run_check "$build"
+    run_check "$build" check
     step 'clang, -Werror'
     configure_in "$build-clang" --enable-werror CC=clang
     make_in "$build-clang" all
-    make_in "$build-clang" check TESTS=
+    make_in "$build-clang" check-programs
     step 'address and undefined sanitizers'
     configure_in "$build-asan" --enable-sanitize=address,undefined
-    run_check "$build-asan" TESTS='$(ASAN_TESTS)'
+    run_check "$build-asan" check TESTS='$(ASAN_TESTS)'
     step 'thread sanitizer'
     configure_in "$build-tsan" --enable-sanitize=thread
-    run_check "$build-tsan" TESTS='$(THREAD_TESTS)'
+    run_check "$build-tsan" thread-check
     step 'valgrind'
     "$top/t/valgrind.sh" "$build" && passed=$((passed + 1)) || failed=$((failed + 1))
     step 'distcheck'
-    if BRIDLE_BRIEF=1 make -C "$build" -s -j"$((jobs * 3))" distcheck DISTCHECK_CONFIGURE_FLAGS=--enable-werror >"$build/distcheck.log" 2>&1; then
+    if BRIDLE_BRIEF=1 make -C "$build" -s -j"$((jobs * 3))" distcheck TESTS='$(ARCHIVE_TESTS)' \
+        DISTCHECK_CONFIGURE_FLAGS=--enable-werror >"$build/distcheck.log" 2>&1; then
         echo 'PASS: make distcheck'
         passed=$((passed + 1))
     else

@@ -72,6 +72,7 @@ START_TEST(a_learner_becomes_a_secondary)
 {
     const struct learn_case *want = &learn_cases[_i];
     stage.options.min_replicas = 1;
+    stage.options.group_check_interval = 100 * BR_MILLISECOND; /* brings the last commit */
 
     stage.options.config_sync_interval = BR_MINUTE;
     stage_primary("");
@@ -98,6 +99,7 @@ END_TEST
 START_TEST(learning_under_writes)
 {
     stage.options.min_replicas = 1;
+    stage.options.group_check_interval = 100 * BR_MILLISECOND; /* brings the last commit */
 
     stage_primary("");
     stage.listed_count = 0;

@@ -206,6 +206,15 @@ scene_levels() {
     says 2 '' set_meta_level sometimes
 }
 
+# takes_effect NAME CONDITION ARGUMENT...: a proposal that is repeated until the condition holds: a server
+# that has not heard of the restarted leader yet ignores what it is told.
+takes_effect() {
+    local name=$1 condition=$2; shift 2
+    repeated() { $condition || { shell propose "$@"; return 1; }; }
+    says 0 '' propose "$@"
+    soon "$name" repeated "$@"
+}
+
 # One partition, by hand.
 scene_propose() {
     local primary secondary
@@ -213,14 +222,14 @@ scene_propose() {
     soon 'healthy' whole
     read -r _ _ primary secondary <<<"$(configs temp | head -n 1)"
     secondary=${secondary%%,*}
-    says 0 '' propose -g 1.0 -p DOWNGRADE_TO_SECONDARY -t "$primary" -n "$primary"
-    soon 'it leads no longer' log_has meta1 "1\.0: CT_DOWNGRADE_TO_SECONDARY of $primary written"
+    resigned() { log_has meta1 "1\.0: CT_DOWNGRADE_TO_SECONDARY of $primary written"; }
+    takes_effect 'it leads no longer' resigned -g 1.0 -p DOWNGRADE_TO_SECONDARY -t "$primary" -n "$primary"
     soon 'whole' whole
     read -r _ ballot primary secondary <<<"$(configs temp | head -n 1)"
     secondary=${secondary%%,*}
     shrunk() { [ "$(configs temp | awk '$1 == 0 {print $2}')" -gt "$ballot" ]; }
-    says 0 '' propose -f -g 1.0 -p DOWNGRADE_TO_INACTIVE -t "$primary" -n "$secondary"
-    soon 'a secondary left, and it was cured' shrunk
+    takes_effect 'a secondary left, and it was cured' shrunk -f -g 1.0 -p DOWNGRADE_TO_INACTIVE \
+        -t "$primary" -n "$secondary"
     soon 'whole' whole
     read -r _ _ primary secondary <<<"$(configs temp | head -n 1)"
     says 1 'ERR_INVALID_PARAMETERS' propose -g 1.0 -p ADD_SECONDARY -t "$primary" -n "$primary"

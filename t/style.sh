@@ -25,7 +25,7 @@ if grep -nwE '(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|rand)\(' $fi
 fi
 
 # shellcheck disable=SC2086
-if grep -nE '/(home|root|mnt|tmp)/[a-z]' $files run.sh scripts/* Makefile.am configure.ac *.md conf/* man/*; then
+if grep -nE '(^|[^a-zA-Z0-9])/(home|root|mnt|tmp)/[a-z]' $files run.sh scripts/* Makefile.am configure.ac *.md conf/* man/*; then
     say "paths of somebody's machine"
 fi
 

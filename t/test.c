@@ -126,9 +126,9 @@ uint16_t test_port(void)
 {
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *) &in, size), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *) &in, &size), 0);
-    close(fd);
-    return ntohs(in.sin_port);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)), 0);
+    return ntohs(in.sin_port); /* fd stays */
 }

@@ -35,7 +35,10 @@ void test_vector(const char *name, struct buf *buf);
 /* A fresh empty directory below the build tree's t/tmp; malloc'ed. */
 char *test_directory(void);
 
-/* A port of 127.0.0.1 on which nobody listens: the kernel's choice, given back. */
+/* A port of 127.0.0.1 on which nobody listens: the kernel's choice.  It stays this process's until
+ * it ends: a socket is bound to it that never listens, so that neither an outgoing connection nor
+ * another test gets it while a server is down that comes back.  Servers listen there beside it
+ * with SO_REUSEADDR, set on the one that is held after it was bound alone. */
 uint16_t test_port(void);
 
 #endif

@@ -59,13 +59,6 @@ bridled 1
 wait_for 60 healthy temp 8 3
 bench -t fillseq_pegasus >"$dir/bench" || { cat "$dir/bench"; die 'the table cannot be filled'; }
 stop meta1
-# In memory, where that can be: thousands of files that are synced one by one keep a slow disk from
-# everybody else.
-if [ -w /dev/shm ]; then
-    memory=$(mktemp -d /dev/shm/bridle.XXXXXX)
-    trap 'status=$?; set +e; rm -rf "$memory"; (exit "$status"); cleanup' EXIT
-    ln -s "$memory" "$dir/replica4"
-fi
 "$top_builddir/replicad" --create "2:big:$big:1" --data "$dir/replica4" --ballot 5 --created 1700000000
 replicad 4
 echo "$replicas" | tr ',' '\n' >"$dir/nodes"
