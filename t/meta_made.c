@@ -6,6 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "host/meta/freeze.h"
+#include "host/meta/guardian.h"
+
 struct seen seen;
 static struct cluster made;
 static struct arena made_arena;
@@ -156,6 +159,16 @@ void made_beacon(const struct actor *actor)
     ck_assert(ack.allowed);
 }
 
+void made_told(void)
+{
+    struct state *state = &world.meta.state;
+    for (uint32_t i = 0; i < state->cluster.node_count; i++) {
+        state->nodes[i].collected = state->nodes[i].alive;
+        state->nodes[i].told_ms = state_wall_ms();
+    }
+    guardian_scan(&world.meta);
+}
+
 void made_dead(int actor)
 {
     struct detector_node *node = detector_find(&world.meta.detector, world.actors[actor].name);
@@ -187,6 +200,11 @@ void made_table(int32_t id, int32_t partitions, int32_t replicas)
         table->partitions[i].primary = -1;
 }
 
+struct br_table *made_def(int32_t id)
+{
+    return &cluster_table(&made, id)->def;
+}
+
 struct partition *made_record(struct gpid pid, int64_t ballot, int primary, const int *secondaries,
                               const int *drops)
 {
@@ -207,12 +225,28 @@ static void made_put(struct buf *path, struct buf *value)
     buf_clear(value);
 }
 
+static void made_put_done(void *arg, struct call_answer *answer)
+{
+    ck_assert(answer->status == BR_OK || answer->status == BR_EXISTS);
+    *(bool *) arg = true;
+}
+
+/* What may stand there already. */
+static void made_put_once(const char *path)
+{
+    struct br_write write = { .kind = BR_CREATE, .path = path };
+    const struct br_write *writes[] = { &write };
+    bool done = false;
+    store_commit(&world.store, writes, 1, NULL, 0, made_put_done, &done);
+    world_until(&done);
+}
+
 void made_serve(const char *extra, unsigned silent)
 {
     struct buf path = { 0 };
     struct buf value = { 0 };
-    world_put("/pegasus", "");
-    world_put("/pegasus/test", "");
+    made_put_once("/pegasus");
+    made_put_once("/pegasus/test");
     world_put("/pegasus/test/apps", LAYOUT_UNLOCK);
     for (uint32_t t = 0; t < made.table_count; t++) {
         const struct table *table = &made.tables[t];
@@ -281,7 +315,7 @@ const char *made_sync(int actor, const struct stored *stored, uint32_t count,
         world_ask("RPC_CM_CONFIG_SYNC", &wire_configuration_query_by_node_request, &request),
         "ERR_OK");
     world_decode(&wire_configuration_query_by_node_response, ret);
-    ck_assert(!WIRE_HAS(ret, 3) || ret->gc_replicas.count == 0); /* nothing is ever deleted */
+    ck_assert(!freeze_why(&world.meta) || !WIRE_HAS(ret, 3)); /* nothing is deleted */
     return ret->err;
 }
 

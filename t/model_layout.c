@@ -63,7 +63,12 @@ START_TEST(layout_paths)
     layout_partition_path(&buf, "/r", 12, 3);
     buf_char(&buf, ' ');
     layout_journal_path(&buf, "/r");
-    ck_assert_str_eq(buf.data, "/apps /r/apps /r/apps/12 /r/apps/12/3 /r/bridle/journal");
+    buf_char(&buf, ' ');
+    layout_bridle_path(&buf, "/r");
+    buf_char(&buf, ' ');
+    layout_released_path(&buf, "/r");
+    ck_assert_str_eq(buf.data, "/apps /r/apps /r/apps/12 /r/apps/12/3 /r/bridle/journal /r/bridle "
+                               "/r/bridle/released");
     buf_done(&buf);
 }
 END_TEST

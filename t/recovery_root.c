@@ -74,6 +74,7 @@ static void root_make(struct plugin *store, const struct root_row *row)
     if (row->journal) {
         root_put(store, "/c/d/bridle", "");
         root_put(store, "/c/d/bridle/journal", row->journal);
+        root_put(store, "/c/d/bridle/released", "{}"); /* which a recovery takes back */
     }
 }
 
@@ -91,6 +92,7 @@ START_TEST(root_table)
     ck_assert_ptr_null(strchr(facts.text, '\n'));
     ck_assert_int_eq(facts.apps_version >= 0, row->apps != NULL);
     ck_assert_int_eq(facts.journal_version >= 0, row->journal != NULL);
+    ck_assert_int_eq(facts.released, row->journal != NULL);
     ck_assert_uint_eq(facts.table_count, row->child ? 1 : 0);
     ck_assert_int_eq(facts.journal_hash[0] != '\0',
                      row->journal != NULL && strstr(row->journal, HASH "\"") != NULL

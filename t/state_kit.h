@@ -19,7 +19,7 @@ extern struct kit kit;
 void kit_setup(void);
 void kit_teardown(void);
 
-/* Nodes "10.0.0.1:34801" and so on, alive; their indexes begin at 0. */
+/* Nodes "10.0.0.1:34801" and so on, alive, and they have synced; their indexes begin at 0. */
 void kit_nodes(int count);
 
 /* An available table of this id; as newly created. */

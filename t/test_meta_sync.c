@@ -1,5 +1,5 @@
-/* test_meta_sync -- config syncs, levels, proposals of an operator; see meta_update.c and
- * meta_guardian.c for updates and for what is proposed.
+/* test_meta_sync -- config syncs, levels, proposals of an operator; see meta_update.c,
+ * meta_guardian.c and meta_freeze.c for updates, for what is proposed, and for what may be deleted.
  */
 #include "t/test_meta_sync.h"
 
@@ -341,6 +341,7 @@ static const struct {
 START_TEST(an_operator_proposes)
 {
     serve();
+    made_told();
     made_turns(10);
     const char *err =
         made_propose(proposals[_i].pid, proposals[_i].steps, proposals[_i].count, false);
@@ -379,6 +380,7 @@ END_TEST
 START_TEST(a_forced_proposal_is_not_judged)
 {
     serve();
+    made_told();
     made_turns(10);
     seen.count = 0;
     ck_assert_str_eq(made_propose(PID, &(struct action){ CONFIG_ADD_SECONDARY, 1, 2 }, 1, true),
@@ -582,5 +584,5 @@ static TCase *operator_cases(void)
 int main(void)
 {
     return test_run("meta_sync", sync_cases(), operator_cases(), meta_update_cases(),
-                    meta_guardian_cases(), NULL);
+                    meta_guardian_cases(), meta_freeze_cases(), NULL);
 }

@@ -34,6 +34,7 @@ void made_teardown(void);
  * indexes, lists end with -1. */
 void made_actors(int count);
 void made_table(int32_t id, int32_t partitions, int32_t replicas);
+struct br_table *made_def(int32_t id); /* of a table made before */
 struct partition *made_record(struct gpid pid, int64_t ballot, int primary, const int *secondaries,
                               const int *drops);
 
@@ -42,6 +43,9 @@ struct partition *made_record(struct gpid pid, int64_t ballot, int primary, cons
 void made_serve(const char *extra, unsigned silent);
 
 void made_beacon(const struct actor *actor);
+
+/* Everybody who is alive has told that it holds nothing beside. */
+void made_told(void);
 
 /* The failure detector has not heard of it for too long. */
 void made_dead(int actor);
@@ -86,6 +90,7 @@ void made_turns(int count);
 /* What has been logged so far. */
 const char *made_logged(void);
 
+TCase *meta_freeze_cases(void);
 TCase *meta_guardian_cases(void);
 TCase *meta_update_cases(void);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/meta/freeze.h"
 #include "host/meta/recover.h"
 #include "host/meta/routes.h"
 
@@ -73,6 +74,20 @@ static void command_info(struct meta *meta, const struct msg_command *command, s
     command_server_info(meta, text);
 }
 
+/* Is the cluster frozen?  Text, or JSON with -j. */
+static void command_frozen(struct meta *meta, const struct msg_command *command, struct buf *text)
+{
+    const char *const *arguments = command->arguments.items;
+    bool json = command->arguments.count == 1 && strcmp(arguments[0], "-j") == 0;
+    freeze_put_status(meta, json, text);
+}
+
+static const char *command_argument(const struct msg_command *command, uint32_t index)
+{
+    const char *const *arguments = command->arguments.items;
+    return index < command->arguments.count ? arguments[index] : "";
+}
+
 static void command_help(struct meta *meta, const struct msg_command *command, struct buf *text);
 
 static const struct {
@@ -86,7 +101,28 @@ static const struct {
     { "bridle.all-cold", "true|false: the next recovery lets every lease run out",
       command_all_cold },
     { "bridle.store", "[-j]: how many updates wait for the store", command_store },
+    { "bridle.frozen", "[-j]: may replicas be deleted?", command_frozen },
+    { "bridle.release", "CLUSTER [WHO]: dropped and expired tables' replicas may be deleted",
+      NULL },
+    { "bridle.freeze", "[WHO]: nothing may be deleted, as before a release", NULL },
 };
+
+/* What is answered once the store has it; false: another command. */
+static bool command_order(struct route *route, const struct msg_command *command)
+{
+    const char *name = command->cmd ? command->cmd : "";
+    struct rdsn_incoming *incoming = route->incoming;
+    bool release = strcmp(name, "bridle.release") == 0;
+    if (!release && strcmp(name, "bridle.freeze") != 0)
+        return false;
+    route->incoming = NULL;
+    if (release)
+        freeze_release(route->meta, command_argument(command, 0), command_argument(command, 1),
+                       incoming);
+    else
+        freeze_take_back(route->meta, command_argument(command, 0), incoming);
+    return true;
+}
 
 static void command_help(struct meta *meta, const struct msg_command *command, struct buf *text)
 {
@@ -108,19 +144,23 @@ static void command_run(struct meta *meta, const struct msg_command *command, st
     buf_printf(text, "unknown command '%s'; try help", name);
 }
 
+void admin_reply(struct rdsn_incoming *incoming, const char *text)
+{
+    struct buf body = { 0 };
+    wire_encode_value(WIRE_STRING, &text, &body);
+    rdsn_server_reply(incoming, "ERR_OK", buf_bytes(&body));
+    buf_done(&body);
+}
+
 void admin_command(struct route *route)
 {
     struct msg_command command;
-    if (!route_decode(route, &command))
+    if (!route_decode(route, &command) || command_order(route, &command))
         return;
     struct buf text = { 0 };
     command_run(route->meta, &command, &text);
-    struct buf body = { 0 };
-    const char *answer = buf_string(&text);
-    wire_encode_value(WIRE_STRING, &answer, &body);
-    rdsn_server_reply(route->incoming, "ERR_OK", buf_bytes(&body));
+    admin_reply(route->incoming, buf_string(&text));
     route->incoming = NULL;
-    buf_done(&body);
     buf_done(&text);
 }
 

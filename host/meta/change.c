@@ -90,6 +90,8 @@ static void change_apply(struct change *change)
              change->pid.partition, config_type_name(change->type),
              change->node >= 0 ? state->cluster.nodes[change->node].name : "nobody",
              (long long) change->next.ballot);
+    if (change->next.committed < old->committed)
+        state->shrunk_ms = state_wall_ms();
     state_set_partition(state, change->pid, &change->next);
     change_track(change, was, count);
     guardian_decided(meta, change->pid, change->type, change->node);

@@ -1,8 +1,9 @@
 /* cure -- what one partition needs, decided as Apache Pegasus decides it
  * (src/meta/partition_guardian.cpp: on_missing_primary, on_missing_secondary,
- * on_redundant_secondary), but for two things: a partition that counts as new is not started empty
- * while a living server holds a replica of it with data, and a primary taken over from a recovery
- * is asked to serve instead of being waited for.
+ * on_redundant_secondary), but for three things: a partition that counts as new is not started
+ * empty while a living server holds a replica of it with data, a primary taken over from a recovery
+ * is asked to serve instead of being waited for, and frozen nobody learns who would delete what it
+ * holds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "host/base/mem.h"
 #include "host/meta/drops.h"
+#include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
 
 struct need {
@@ -75,12 +77,15 @@ static bool need_lighter(const struct need *need, int32_t a, int32_t b, bool pri
     return all[0] + planned[0] < all[1] + planned[1];
 }
 
-/* The lightest living node that is no member; -1: there is none. */
+/* The lightest living node that is no member and may be one; -1: there is none. */
 static int32_t need_lightest(const struct need *need, bool primaries)
 {
     int32_t best = -1;
+    bool for_now;
     for (int32_t i = 0; (uint32_t) i < need->state->cluster.node_count; i++) {
         if (!need_alive(need, i) || partition_has(need->partition, i))
+            continue;
+        if (!primaries && learner_wrong(need->meta, need->pid, i, &for_now))
             continue;
         if (best < 0 || need_lighter(need, i, best, primaries))
             best = i;
@@ -253,6 +258,30 @@ static bool need_urgent(const struct need *need)
     return cure->drops[cure->drop_count - 1].time_ms + delay <= state_wall_ms();
 }
 
+static bool need_learner(const struct need *need, int32_t node)
+{
+    bool for_now;
+    return need_alive(need, node) && !partition_has(need->partition, node)
+           && !learner_wrong(need->meta, need->pid, node, &for_now);
+}
+
+/* Is one that left, and is to come back, only not known well enough yet?  Right after a change of
+ * leader nobody is, which is no reason to copy everything elsewhere. */
+static bool need_waits(const struct need *need)
+{
+    const struct meta *meta = need->meta;
+    bool for_now = false;
+    if (loop_now(meta->loop) - meta->leading_since >= meta->config->meta.replica_assign_delay)
+        return false;
+    for (uint32_t i = 0; i < need->cure->drop_count && !for_now; i++) {
+        int32_t node = need->cure->drops[i].node;
+        if (need_alive(need, node) && !partition_has(need->partition, node)
+            && !learner_wrong(meta, need->pid, node, &for_now))
+            for_now = false;
+    }
+    return for_now;
+}
+
 static int32_t need_from_drops(const struct need *need)
 {
     struct cure *cure = need->cure;
@@ -260,7 +289,7 @@ static int32_t need_from_drops(const struct need *need)
         cure->preferred = cure->drop_count - 1;
     while (cure->preferred >= 0) {
         int32_t node = cure->drops[cure->preferred--].node;
-        if (need_alive(need, node) && !partition_has(need->partition, node))
+        if (need_learner(need, node))
             return node;
     }
     return -1;
@@ -272,11 +301,11 @@ static void need_secondary(struct need *need)
     int32_t node = -1;
     if (need_urgent(need)) {
         node = need_from_drops(need);
-        if (node < 0)
+        if (node < 0 && !need_waits(need))
             node = need_lightest(need, false);
     } else {
         int32_t last = cure->drops[cure->drop_count - 1].node;
-        if (need_alive(need, last) && !partition_has(need->partition, last))
+        if (need_learner(need, last))
             node = last;
     }
     if (node >= 0)
@@ -343,6 +372,8 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
     bool secondary = partition_has_secondary(partition, action->node);
     bool itself = action->node == action->target;
     bool good = false;
+    const char *wrong = NULL;
+    bool for_now;
     if (action->target < 0 || !state->nodes[action->target].alive)
         return "the server that is asked is not alive";
     if (action->node < 0 || (!leaves && !state->nodes[action->node].alive))
@@ -356,6 +387,7 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
     case CONFIG_ADD_SECONDARY:
     case CONFIG_ADD_SECONDARY_FOR_LB:
         good = partition->primary == action->target && !partition_has(partition, action->node);
+        wrong = learner_wrong(meta, cure->pid, action->node, &for_now);
         break;
     case CONFIG_DOWNGRADE_TO_INACTIVE:
     case CONFIG_REMOVE:
@@ -366,7 +398,7 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
         break;
     default: break;
     }
-    return good ? NULL : "it does not fit the partition's present group";
+    return good ? wrong : "it does not fit the partition's present group";
 }
 
 /* What the guardian decided itself it takes back where there is no need any more; a dead secondary

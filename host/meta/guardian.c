@@ -8,6 +8,7 @@
 
 #include "host/base/mem.h"
 #include "host/meta/change.h"
+#include "host/meta/freeze.h"
 #include "host/meta/partition_wire.h"
 #include "host/rdsn/client.h"
 #include "host/rdsn/info.h"
@@ -484,8 +485,13 @@ const char *guardian_send(struct meta *meta, struct gpid pid, const struct actio
         return "its primary has not yet confirmed the group that it was taken over with";
     if (meta->state.nodes[action->target].unheard)
         return "the server that is asked was not heard of since this meta server leads";
-    guardian_propose(meta, pid, action);
-    return NULL;
+    bool learns =
+        action->type == CONFIG_ADD_SECONDARY || action->type == CONFIG_ADD_SECONDARY_FOR_LB;
+    bool for_now;
+    const char *wrong = learns ? learner_wrong(meta, pid, action->node, &for_now) : NULL;
+    if (!wrong)
+        guardian_propose(meta, pid, action);
+    return wrong;
 }
 
 bool guardian_all_healthy(const struct meta *meta)

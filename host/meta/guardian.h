@@ -46,7 +46,8 @@ void guardian_decided(struct meta *meta, struct gpid pid, int32_t type, int32_t 
 const char *guardian_plan(struct meta *meta, struct gpid pid, const struct action *actions,
                           uint32_t count);
 
-/* One proposal, now, whatever the guardian thinks of it (propose --force).  NULL: sent. */
+/* One proposal, now, whatever the guardian thinks of it (propose --force).  NULL: sent; else why
+ * not: the group is unconfirmed, or frozen and the learner would delete (freeze.h). */
 const char *guardian_send(struct meta *meta, struct gpid pid, const struct action *action);
 
 /* Has the whole cluster been looked at since the last change, and was every partition of an

@@ -53,6 +53,7 @@ struct balance_count {
 struct recover;
 struct guardian;
 struct balancer;
+struct freeze;
 struct ddl;
 struct rdsn_client;
 
@@ -83,6 +84,7 @@ struct meta {
     struct guardian *guardian; /* NULL: not serving */
     struct balancer *balancer; /* NULL: not serving */
     struct ddl *ddl;           /* NULL: not serving */
+    struct freeze *freeze;     /* NULL: not serving */
     int32_t level;             /* LEVEL_*, as set; meta_level_now is what counts */
     int32_t level_told;        /* the last one that counted */
     bool too_few;              /* servers are alive, as of the last tick or change */

@@ -39,6 +39,7 @@ void query_cluster_info(struct route *route);
 void query_configuration(struct route *route);
 void recover_request(struct route *route);
 void admin_command(struct route *route);
+void admin_reply(struct rdsn_incoming *incoming, const char *text); /* to a remote command */
 void beacon_request(struct route *route);
 void sync_request(struct route *route);
 void update_request(struct route *route);

@@ -5,6 +5,7 @@
 #include "host/meta/change.h"
 #include "host/meta/ddl.h"
 #include "host/meta/drops.h"
+#include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
 
 /* -- Levels ----------------------------------------------------------------------------------- */
@@ -88,6 +89,7 @@ static uint32_t meta_node_dead(struct meta *meta, const struct detector_node *fr
     live->collected = false;
     live->unknown = 0;
     live->strays = 0;
+    collect_forget(live);
     guardian_touch_node(meta, node);
     return live->partitions.count;
 }
@@ -206,6 +208,7 @@ void meta_serve(struct meta *meta, struct cluster *cluster, bool recovered)
     meta->writer = writer_new(meta->loop, meta->store, meta->fence, meta_lost_fence, meta);
     meta->guardian = guardian_new(meta);
     meta->balancer = balancer_new(meta);
+    meta->freeze = freeze_new(meta);
     meta_remember(meta, recovered);
     meta_introduce(meta);
     meta->ddl = ddl_new(meta);
@@ -229,6 +232,8 @@ void meta_unserve(struct meta *meta)
     change_forget_all(meta);
     balancer_free(meta->balancer);
     meta->balancer = NULL;
+    freeze_free(meta->freeze);
+    meta->freeze = NULL;
     guardian_free(meta->guardian);
     meta->guardian = NULL;
     writer_free(meta->writer);

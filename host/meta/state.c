@@ -94,12 +94,19 @@ static void state_table_done(struct state_table *table, int32_t partitions)
     buf_done(&table->routes[1]);
 }
 
+static void state_node_done(struct state_node *node)
+{
+    set64_done(&node->partitions);
+    set64_done(&node->garbage);
+    set64_done(&node->ahead);
+}
+
 void state_done(struct state *state)
 {
     for (uint32_t i = 0; i < state->cluster.table_count; i++)
         state_table_done(&state->tables[i], state->cluster.tables[i].def.partition_count);
     for (uint32_t i = 0; i < state->cluster.node_count; i++)
-        set64_done(&state->nodes[i].partitions);
+        state_node_done(&state->nodes[i]);
     free(state->tables);
     free(state->nodes);
     cluster_done(&state->cluster);

@@ -80,6 +80,7 @@ struct cure {
     int32_t preferred;  /* the next of drops to become a secondary; below 0: none */
     const char *reason; /* static or in `text` */
     char *text;
+    int64_t told, told_ballot; /* what the primary of that ballot had committed, by its last sync */
 };
 
 /* How much of a table one node carries; kept once somebody asked (state_shares). */
@@ -106,12 +107,17 @@ struct state_node {
     uint32_t planned_primaries; /* proposed, not yet decided */
     uint32_t planned_replicas;
     bool alive;
-    bool collected;   /* has synced since it came alive */
-    int64_t told_ms;  /* its last sync that was listened to, unix */
-    uint32_t unknown; /* replicas of its last sync that no table here has */
-    uint32_t strays;  /* replicas that serve and are not ours to serve there */
-    bool named;       /* a 2.6 server: speaks and compares host names */
-    bool unheard;     /* alive because the metadata name it: which version it is, is not known */
+    bool collected;       /* has synced since it came alive */
+    int64_t told_ms;      /* its last sync that was listened to, unix */
+    uint32_t unknown;     /* replicas of its last sync that no table here has */
+    uint32_t strays;      /* replicas that serve and are not ours to serve there */
+    bool named;           /* a 2.6 server: speaks and compares host names */
+    bool unheard;         /* alive because the metadata name it: its version is not known */
+    uint32_t ripe;        /* replicas of its last sync that a release lets be collected */
+    struct set64 garbage; /* state_key of each that it was last told to collect */
+    struct set64 ahead;   /* ... that it is no member of, and holds more of than the group has */
+    uint32_t ahead_sure;  /* of these, whose primaries told too: it is no matter of time */
+    uint32_t ahead_told;  /* how many of these were last spoken of */
 };
 
 struct state {
@@ -120,6 +126,7 @@ struct state {
     struct state_node *nodes;   /* parallel to cluster.nodes */
     uint32_t table_cap, node_cap;
     uint32_t writing;        /* partition changes of all tables */
+    int64_t shrunk_ms;       /* a group had committed less than before; unix, 0: never */
     uint64_t unhealthy_hint; /* changes with every change: what was derived from before is stale */
     void *spare[STATE_MEMBERS_MAX / 2 + 1]; /* member lists to use again, by size / 8 */
 };

@@ -4,13 +4,15 @@
  * The danger: on ERR_OK a replica server closes whatever serves and is not listed, and deletes what
  * gc_replicas names.  So ERR_OK is given only where every replica that serves is in our
  * configuration or was removed from it by a ballot above its own, and none is unknown; any other
- * answer is ERR_OBJECT_NOT_FOUND or ERR_BUSY, which change nothing there.  gc_replicas stays empty.
+ * answer is ERR_OBJECT_NOT_FOUND or ERR_BUSY, which change nothing there.  What gc_replicas names
+ * is decided in collect.c: nothing before the operator's release.
  */
 #include <string.h>
 #include <time.h>
 
 #include "host/meta/change.h"
 #include "host/meta/drops.h"
+#include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
 #include "host/meta/partition_wire.h"
 #include "host/meta/routes.h"
@@ -22,18 +24,24 @@ struct sync {
     enum wire_peer peer;
     int32_t node; /* -1: too many, or nameless */
     uint32_t unknown, strays;
+    uint32_t dropped;          /* replicas of dropped tables */
     uint32_t others;           /* replicas that are no members, or of primaries that may sleep */
     const struct table *table; /* the last one looked up */
     struct gpid first_unknown, first_stray;
 };
 
-static void sync_answer(struct sync *sync, const char *error, struct wire_list partitions)
+static void sync_answer(struct sync *sync, const char *error, struct wire_list partitions,
+                        struct wire_list garbage)
 {
     struct msg_configuration_query_by_node_response response;
     struct buf body = { 0 };
     wire_init(&wire_configuration_query_by_node_response, &response);
     response.err = error;
     response.partitions = partitions;
+    if (garbage.count) {
+        WIRE_SET(&response, 3);
+        response.gc_replicas = garbage;
+    }
     wire_encode(&wire_configuration_query_by_node_response, &response, sync->peer, &body);
     meta_reply(sync->route->meta, sync->route->incoming, "ERR_OK", buf_bytes(&body));
     sync->route->incoming = NULL;
@@ -70,6 +78,7 @@ static void sync_look_at(struct sync *sync, const struct msg_replica_info *repli
         return;
     }
     const struct partition *partition = &table->partitions[index];
+    sync->dropped += table->def.status == BR_TABLE_DROPPED;
     bool member = partition_has(partition, sync->node);
     if (serves && !member && partition->ballot <= replica->ballot && sync->strays++ == 0)
         sync->first_stray = replica->pid;
@@ -113,6 +122,7 @@ static void sync_collect(struct sync *sync, const struct msg_replica_info *repli
     const struct partition *partition = state_partition(state, replica->pid);
     if (!partition || table->def.status != BR_TABLE_AVAILABLE || partition->ballot < 0)
         return;
+    learner_told(meta, sync->node, replica);
     struct cure *cure = state_cure(state, replica->pid);
     if (!partition_has(partition, sync->node)) {
         drops_collect(state, replica->pid,
@@ -180,6 +190,13 @@ static struct wire_list sync_partitions(struct sync *sync)
     return (struct wire_list){ .items = list, .count = filled };
 }
 
+static struct wire_list sync_garbage(struct sync *sync)
+{
+    const struct wire_list none = { 0 };
+    const struct wire_list *stored = sync->dropped ? &sync->request.stored_replicas : &none;
+    return collect_from(sync->route->meta, sync->node, stored, &sync->route->arena);
+}
+
 static bool sync_known(const struct sync *sync)
 {
     return sync->node >= 0 && sync->route->meta->state.nodes[sync->node].alive;
@@ -191,9 +208,14 @@ static void sync_hear(struct sync *sync)
     struct meta *meta = sync->route->meta;
     struct state_node *live = &meta->state.nodes[sync->node];
     const struct msg_replica_info *replicas = sync->request.stored_replicas.items;
+    uint32_t before = live->ahead_sure;
+    live->ahead_sure = 0;
+    set64_done(&live->ahead);
+    live->ahead = (struct set64){ 0 };
     uint32_t count = sync->others ? sync->request.stored_replicas.count : 0;
     for (uint32_t i = 0; i < count; i++)
         sync_collect(sync, &replicas[i]);
+    learners_tell(meta, sync->node, before);
     bool first = !live->collected;
     live->collected = true;
     live->told_ms = state_wall_ms();
@@ -207,15 +229,15 @@ static void sync_decide(struct sync *sync)
     bool known = sync_known(sync);
     bool agrees = known && !sync->unknown && !sync->strays;
     if (known && sync_busy(sync)) {
-        sync_answer(sync, agrees ? "ERR_BUSY" : "ERR_OBJECT_NOT_FOUND", none);
+        sync_answer(sync, agrees ? "ERR_BUSY" : "ERR_OBJECT_NOT_FOUND", none, none);
         return;
     }
     if (known)
         sync_hear(sync);
     if (agrees)
-        sync_answer(sync, "ERR_OK", sync_partitions(sync));
+        sync_answer(sync, "ERR_OK", sync_partitions(sync), sync_garbage(sync));
     else
-        sync_answer(sync, "ERR_OBJECT_NOT_FOUND", none);
+        sync_answer(sync, "ERR_OBJECT_NOT_FOUND", none, none);
 }
 
 void sync_request(struct route *route)
@@ -229,7 +251,7 @@ void sync_request(struct route *route)
     sync.node = node_from_wire(&route->meta->state, named ? &sync.request.hp_node : NULL,
                                sync.request.node);
     if (sync.node < 0) {
-        sync_answer(&sync, "ERR_OBJECT_NOT_FOUND", none);
+        sync_answer(&sync, "ERR_OBJECT_NOT_FOUND", none, none);
         return;
     }
     sync_take(&sync);

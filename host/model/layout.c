@@ -83,6 +83,16 @@ void layout_partition_path(struct buf *buf, const char *root, int32_t id, int32_
     buf_i64(buf, index);
 }
 
+void layout_bridle_path(struct buf *buf, const char *root)
+{
+    layout_below(buf, root, "/bridle");
+}
+
+void layout_released_path(struct buf *buf, const char *root)
+{
+    layout_below(buf, root, "/bridle/released");
+}
+
 void layout_journal_path(struct buf *buf, const char *root)
 {
     layout_below(buf, root, "/bridle/journal");

@@ -27,11 +27,14 @@ enum layout_version { LAYOUT_25 = 0, LAYOUT_26 = 1 };
  * BR_INVALID where a component is "." or "..", a character is below 0x20 or it is too long. */
 br_status layout_root(const char *root, struct buf *ret_root, struct fail *ret_fail);
 
-/* Append a path: <root>/apps, <root>/apps/<id>, <root>/apps/<id>/<index>, <root>/bridle/journal. */
+/* Append a path: <root>/apps, <root>/apps/<id>, <root>/apps/<id>/<index>; <root>/bridle, and below
+ * it ours: journal (recovery/apply.h), released (meta/freeze.h). */
 void layout_apps_path(struct buf *buf, const char *root);
 void layout_table_path(struct buf *buf, const char *root, int32_t id);
 void layout_partition_path(struct buf *buf, const char *root, int32_t id, int32_t index);
+void layout_bridle_path(struct buf *buf, const char *root);
 void layout_journal_path(struct buf *buf, const char *root);
+void layout_released_path(struct buf *buf, const char *root);
 
 /* Append the record.  Environments need not be sorted. */
 void layout_put_table(struct buf *buf, const struct br_table *table, enum layout_version version);

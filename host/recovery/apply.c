@@ -180,6 +180,19 @@ static void batch_set_journal(struct batch *batch, const struct apply *apply, co
     buf_done(&json);
 }
 
+/* Whatever the root was before, it is frozen from now on. */
+static void batch_freeze(struct batch *batch, const struct apply *apply)
+{
+    if (!apply->released)
+        return;
+    struct buf path = { 0 };
+    layout_released_path(&path, apply->root);
+    batch_add(batch, &(struct br_write){ .kind = BR_DELETE,
+                                         .path = batch_text(batch, path.data),
+                                         .version = BR_ANY_VERSION });
+    buf_done(&path);
+}
+
 /* -- Lock and claim -----------------------------------------------------------------------------
  */
 
@@ -210,9 +223,10 @@ static void apply_claim(struct apply *apply)
     if (apply_too_often(apply))
         return;
     struct batch batch;
-    batch_begin(&batch, apply, 2, false);
+    batch_begin(&batch, apply, 3, false);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_LOCK);
     batch_set_journal(&batch, apply, "writing");
+    batch_freeze(&batch, apply);
     apply->issued = true;
     apply->claiming = true;
     apply->call = batch_commit(&batch, apply, apply_locked, apply);
@@ -241,7 +255,7 @@ static void apply_components_read(void *arg, struct call_answer *answer)
         return;
     }
     struct batch batch;
-    batch_begin(&batch, apply, APPLY_COMPONENTS_MAX + 3, false);
+    batch_begin(&batch, apply, APPLY_COMPONENTS_MAX + 4, false);
     const char *paths[APPLY_COMPONENTS_MAX + 1];
     uint32_t count = apply_components(apply, &batch.memory, paths);
     struct rows rows = rows_of(answer);
@@ -251,6 +265,7 @@ static void apply_components_read(void *arg, struct call_answer *answer)
             batch_set(&batch, paths[i], -1, "");
     }
     batch_set_journal(&batch, apply, "writing");
+    batch_freeze(&batch, apply);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_LOCK);
     if (batch.count > apply->ops_max + APPLY_EXTRA_OPS) {
         arena_done(&batch.memory);
@@ -336,6 +351,7 @@ static void apply_looked(void *arg, const struct root_facts *facts, const struct
                 && strcmp(facts->journal_hash, apply->request.plan->hash) == 0;
     apply->apps_version = facts->apps_version;
     apply->journal_version = facts->journal_version;
+    apply->released = facts->released;
     switch (facts->state) {
     case ROOT_EMPTY: apply_lock(apply); break;
     case ROOT_OURS:

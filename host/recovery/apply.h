@@ -1,6 +1,7 @@
 /* apply -- a plan into a store: fenced, in batches, invisible until the last write, resumable.
  *
- *   <root>/apps = "lock"; <root>/bridle/journal = the plan's hash and state
+ *   <root>/apps = "lock"; <root>/bridle/journal = the plan's hash and state; <root>/bridle/released
+ *       is deleted: what a recovery wrote is frozen (meta/freeze.h)
  *   every record under apps, in full atomic batches with several in flight
  *   where an earlier attempt left an invisible tree: converge it (create, put, delete), then list
  *       and compare every record
@@ -47,6 +48,7 @@ struct root_facts {
     enum root_state state;
     int64_t apps_version;              /* -1: `apps` is not there */
     int64_t journal_version;           /* -1: no journal */
+    bool released;                     /* <root>/bridle/released is there, whatever it says */
     uint32_t table_count;              /* children of `apps` */
     bool journal_done;                 /* the journal says that a recovery was finished */
     char journal_hash[PLAN_HASH_SIZE]; /* the journal's plan; "": no journal of ours */

@@ -1,5 +1,6 @@
 /* apply_root -- what a root is before anything is written: empty, ours and unfinished, metadata,
- * or somebody else's.  Two reads: the values of `apps` and of the journal, then the children.
+ * or somebody else's.  Two reads: the values of `apps`, of the journal and of a release, then the
+ * children.
  */
 #include "host/recovery/apply.h"
 
@@ -10,6 +11,7 @@
 #include "host/base/mem.h"
 #include "host/recovery/rows.h"
 
+#define ROOT_READS     3  /* apps, the journal, the release */
 #define ROOT_SHOWN_MAX 32 /* bytes of a strange value that are shown */
 
 struct root_look {
@@ -188,22 +190,23 @@ static void root_read(void *arg, struct call_answer *answer)
         root_fail(look, answer->status, look->root, answer->message);
         return;
     }
+    if (rows_count(answer, BR_ROW_VALUE) < ROOT_READS) {
+        root_fail(look, BR_INTERNAL, look->root, "the store answered fewer values than asked for");
+        return;
+    }
     struct rows rows = rows_of(answer);
     const struct br_value *value = rows_value(&rows);
-    if (value && value->status == BR_OK) {
+    if (value->status == BR_OK) {
         look->there = true;
         look->facts.apps_version = value->version;
         root_value_parse(look, value->value);
     }
-    value = value ? rows_value(&rows) : NULL;
-    if (!value) {
-        root_fail(look, BR_INTERNAL, look->root, "the store answered fewer values than asked for");
-        return;
-    }
+    value = rows_value(&rows);
     if (value->status == BR_OK) {
         look->facts.journal_version = value->version;
         root_journal_parse(look, value->value);
     }
+    look->facts.released = rows_value(&rows)->status == BR_OK;
     if (look->there)
         look->call = store_list(look->store, buf_string(&look->apps), 0, root_listed, look);
     else
@@ -223,11 +226,15 @@ struct root_look *root_look(struct plugin *store, const char *root, root_done *d
     layout_journal_path(&look->journal, root);
 
     struct arena memory;
+    struct buf released = { 0 };
+    layout_released_path(&released, root);
     arena_init(&memory, 0);
-    const char **paths = arena_alloc(&memory, 2 * sizeof *paths);
+    const char **paths = arena_alloc(&memory, ROOT_READS * sizeof *paths);
     paths[0] = arena_text(&memory, look->apps.data, look->apps.size);
     paths[1] = arena_text(&memory, look->journal.data, look->journal.size);
-    look->call = store_read(store, paths, 2, &memory, 0, root_read, look);
+    paths[2] = arena_text(&memory, released.data, released.size);
+    buf_done(&released);
+    look->call = store_read(store, paths, ROOT_READS, &memory, 0, root_read, look);
     return look;
 }
 

@@ -77,6 +77,7 @@ struct apply {
     void (*step)(struct apply *apply); /* what the timer begins */
     int64_t apps_version;
     int64_t journal_version;
+    bool released;    /* a record of an operator's release is there */
     uint32_t ops_max; /* records in a batch */
     size_t bytes_max; /* of a batch, fence and check already off */
     uint32_t flights; /* calls at once */
