@@ -1,5 +1,5 @@
 /* test_shell_ddd -- ddd_diagnose: what it shows, recommends, asks and proposes; and the remote
- * commands: remote_command, recovery_status, recover --cold. */
+ * commands: remote_command, recovery_status, release and freeze, recover --cold. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +389,72 @@ START_TEST(recovery_status_unreachable)
 }
 END_TEST
 
+/* -- release, freeze, freeze_status ------------------------------------------------------------ */
+
+#define FROZEN "{\"serving\":true,\"cluster\":\"c1\",\"meta_level\":\"lively\",\"collectable\":7}"
+#define FREEZE_HELP                                                                                \
+    "A release lets the meta servers of cluster 'c1' tell replica servers to delete\n"             \
+    "replicas: those of dropped tables whose reserve time is over, at level lively. It\n"          \
+    "also lets a server that holds more of a partition than its group lose what is more.\n"        \
+    "It holds until `freeze`, for every leader to come.\n"                                         \
+    "Replicas that could be deleted now: 7 (level lively)\n"                                       \
+    "Type the cluster's name to release it: "
+
+static const struct {
+    const char *line, *input, *status; /* what bridle.frozen -j says; NULL: it is not asked */
+    const char *reply;                 /* to the order; NULL: none is given */
+    int want;
+    const char *out, *err;
+} orders[] = {
+    { "release -y c1", NULL, FROZEN, "OK", SHELL_OK, "release succeed\n", "" },
+    { "release -j --yes-i-mean c1", NULL, FROZEN, "OK", SHELL_OK,
+      "{\"ok\":true,\"answer\":\"OK\"}\n", "" },
+    { "release -y c2", NULL, FROZEN, NULL, SHELL_FAILED, "release failed\n",
+      "that is not the cluster's name: nothing was released\n" },
+    { "release", "c1\n", FROZEN, "OK", SHELL_OK, FREEZE_HELP "release succeed\n", "" },
+    { "release", "yes\n", FROZEN, NULL, SHELL_FAILED, FREEZE_HELP "release failed\n",
+      "that is not the cluster's name: nothing was released\n" },
+    { "release", "", FROZEN, NULL, SHELL_FAILED, FREEZE_HELP "\nrelease failed\n",
+      "that is not the cluster's name: nothing was released\n" },
+    { "release -y c1", NULL, FROZEN, "ERROR: a\033b", SHELL_FAILED, "release failed\n",
+      "ERROR: a?b\n" },
+    { "release -y c1", NULL, "{\"serving\":false,\"leader\":\"m2:34601\"}", NULL, SHELL_FAILED,
+      "release failed, error=ERR_SERVICE_NOT_ACTIVE\n",
+      "the meta server that was asked does not serve; m2:34601 leads\n" },
+    { "release -y c1", NULL, "no json", NULL, SHELL_FAILED,
+      "release failed, error=ERR_SERVICE_NOT_ACTIVE\n",
+      "the meta server that was asked does not serve\n" },
+    { "freeze", NULL, NULL, "OK", SHELL_OK, "freeze succeed\n", "" },
+    { "freeze -j", NULL, NULL, "ERROR: no", SHELL_FAILED,
+      "{\"ok\":false,\"answer\":\"ERROR: no\"}\n", "" },
+    { "freeze", NULL, NULL, "unknown command 'bridle.freeze'", SHELL_FAILED,
+      "freeze failed, error=ERR_HANDLER_NOT_FOUND\n",
+      "the meta server that leads is no bridled, or an older one: cluster_info tells which one it "
+      "is\n" },
+    { "freeze_status", NULL, NULL, "frozen: so\n", SHELL_OK, "frozen: so\n", "" },
+    { "freeze_status --json", NULL, NULL, "{}", SHELL_OK, "{}\n", "" },
+};
+
+START_TEST(the_operators_word)
+{
+    struct script script;
+    struct step steps[5];
+    int count = 0;
+    for (int i = 0; i < 2; i++) {
+        const char *reply = i ? orders[_i].reply : orders[_i].status;
+        if (!reply)
+            continue;
+        steps[count++] = (struct step){ INFO, "ERR_OK", 0, NULL };
+        steps[count++] = (struct step){ CLI, reply, 0, NULL };
+    }
+    steps[count] = (struct step) END;
+    script_start(&script, steps);
+    script_line(&script, WIRE_PEER_25, orders[_i].line, orders[_i].input, orders[_i].want,
+                orders[_i].out, orders[_i].err);
+    script_stop(&script);
+}
+END_TEST
+
 /* -- recover --cold ----------------------------------------------------------------------------
  */
 
@@ -453,6 +519,7 @@ TCase *test_shell_ddd(void)
     tcase_add_loop_test(tcase, recovery_status, 0, sizeof statuses / sizeof *statuses);
     tcase_add_test(tcase, recovery_status_of_the_leader);
     tcase_add_test(tcase, recovery_status_unreachable);
+    tcase_add_loop_test(tcase, the_operators_word, 0, sizeof orders / sizeof *orders);
     tcase_add_test(tcase, cold);
     tcase_add_test(tcase, cold_refused);
     return tcase;

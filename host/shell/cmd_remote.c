@@ -240,6 +240,24 @@ bool remote_leader(struct shell *shell, const struct msg_command *command, struc
     return session_ask(shell->session, ret_exchange);
 }
 
+bool remote_bridled(struct shell *shell, const char *what, const struct msg_command *command,
+                    struct arena *arena, const char **ret_text)
+{
+    struct exchange exchange;
+    *ret_text = "";
+    if (!remote_leader(shell, command, arena, &exchange, ret_text)) {
+        shell_failed(shell, what, &exchange);
+        return false;
+    }
+    if (strncmp(*ret_text, "unknown command", 15) != 0)
+        return true;
+    fprintf(shell->out, "%s failed, error=ERR_HANDLER_NOT_FOUND\n", what);
+    fputs("the meta server that leads is no bridled, or an older one: cluster_info tells which one "
+          "it is\n",
+          shell->err);
+    return false;
+}
+
 int cmd_recovery_status(struct shell *shell, int argc, char **argv)
 {
     static const struct option options[] = {

@@ -24,6 +24,21 @@ const struct command shell_commands[] = {
       "[-j]\n"
       "-j, --json                  as JSON",
       "ask the leading bridled how its recovery goes", "recovery_status", cmd_recovery_status },
+    { "release",
+      "[-y CLUSTER_NAME] [-j]\n"
+      "-y, --yes-i-mean NAME       do not ask for the cluster's name: this is it\n"
+      "-j, --json                  as JSON",
+      "bridled only: let replicas of dropped and expired tables be deleted, from now on",
+      "release --yes-i-mean onebox", cmd_release },
+    { "freeze",
+      "[-j]\n"
+      "-j, --json                  as JSON",
+      "bridled only: let no replica be deleted, as before a release", "freeze", cmd_freeze },
+    { "freeze_status",
+      "[-j]\n"
+      "-j, --json                  as JSON",
+      "bridled only: may replicas be deleted, and how many would be", "freeze_status",
+      cmd_freeze_status },
     { "ls",
       "[-a] [-d] [-s STATUS] [-p PATTERN] [-m MATCH] [-j] [-o FILE]\n"
       "-a, --all                   tables of every status, not only available ones\n"

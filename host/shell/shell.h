@@ -113,6 +113,11 @@ const char *shell_app(struct shell *shell, const char *given);
 bool remote_leader(struct shell *shell, const struct msg_command *command, struct arena *arena,
                    struct exchange *ret_exchange, const char **ret_text);
 
+/* The same, for commands that only a bridled knows: "WHAT failed, error=E" and why, where there is
+ * no reply or it says that the command is unknown. */
+bool remote_bridled(struct shell *shell, const char *what, const struct msg_command *command,
+                    struct arena *arena, const char **ret_text);
+
 /* -- proposals (cmd_propose.c) ------------------------------------------------------------------
  */
 
@@ -190,6 +195,9 @@ int cmd_cluster_info(struct shell *shell, int argc, char **argv);
 int cmd_server_info(struct shell *shell, int argc, char **argv);
 int cmd_remote_command(struct shell *shell, int argc, char **argv);
 int cmd_recovery_status(struct shell *shell, int argc, char **argv);
+int cmd_release(struct shell *shell, int argc, char **argv);
+int cmd_freeze(struct shell *shell, int argc, char **argv);
+int cmd_freeze_status(struct shell *shell, int argc, char **argv);
 int cmd_create(struct shell *shell, int argc, char **argv);
 int cmd_drop(struct shell *shell, int argc, char **argv);
 int cmd_recall(struct shell *shell, int argc, char **argv);
