@@ -189,6 +189,7 @@ static void actor_replicas(struct actor *actor, struct rdsn_incoming *incoming)
     struct msg_query_replica_info_response response;
     struct msg_replica_info infos[WORLD_REPLICAS_MAX];
     wire_init(&wire_query_replica_info_response, &response);
+    response.err = actor->refuse;
     for (uint32_t i = 0; i < actor->replica_count; i++) {
         const struct br_replica *replica = &actor->replicas[i];
         wire_init(&wire_replica_info, &infos[i]);
@@ -209,10 +210,14 @@ static void actor_request(void *arg, struct rdsn_incoming *incoming)
     struct actor *actor = arg;
     actor->asked++;
     bool proposal = strcmp(incoming->header.rpc_name, "RPC_CONFIG_PROPOSAL") == 0;
+    bool replicas = strcmp(incoming->header.rpc_name, "RPC_QUERY_REPLICA_INFO") == 0;
+    actor->asked_replicas += replicas;
     if (proposal && actor->proposal)
         actor->proposal(actor, incoming);
     if (actor->mute || proposal)
         rdsn_server_drop(incoming);
+    else if (replicas && actor->keeps && !actor->kept)
+        actor->kept = incoming;
     else if (strcmp(incoming->header.rpc_name, "RPC_QUERY_APP_INFO") == 0)
         actor_tables(actor, incoming);
     else
@@ -235,8 +240,18 @@ struct actor *world_actor(void)
     return actor;
 }
 
+void actor_answer(struct actor *actor)
+{
+    if (actor->kept)
+        actor_replicas(actor, actor->kept);
+    actor->kept = NULL;
+}
+
 void actor_stop(struct actor *actor)
 {
+    if (actor->kept)
+        rdsn_server_drop(actor->kept);
+    actor->kept = NULL;
     if (actor->server)
         rdsn_server_free(actor->server);
     actor->server = NULL;

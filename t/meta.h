@@ -22,7 +22,10 @@ struct actor {
     uint32_t replica_count;
     bool mute;          /* takes requests and never answers */
     const char *refuse; /* answers with this `err` */
+    bool keeps; /* takes a question what replicas it holds, and answers later (actor_answer) */
+    struct rdsn_incoming *kept;
     uint32_t asked;
+    uint32_t asked_replicas;
     int64_t start_time; /* of its beacons; 0: it does not say */
     void (*proposal)(struct actor *actor, const struct rdsn_incoming *incoming); /* NULL: ignored */
 };
@@ -59,6 +62,7 @@ void world_meta_again(const char *extra);
 
 struct actor *world_actor(void);
 void actor_stop(struct actor *actor);
+void actor_answer(struct actor *actor); /* what it kept, if anything */
 void actor_table(struct actor *actor, int32_t id, const char *name, int32_t partitions,
                  int32_t replicas);
 void actor_replica(struct actor *actor, int32_t table, int32_t partition, int64_t ballot,

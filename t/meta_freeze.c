@@ -79,14 +79,6 @@ static void record_put(const char *text)
         world_put(RECORD, text);
 }
 
-static int times(const char *text, const char *what)
-{
-    int count = 0;
-    for (const char *at = text; (at = strstr(at, what)); at++)
-        count++;
-    return count;
-}
-
 static bool is_frozen(void)
 {
     const char *why = freeze_why(&world.meta);
@@ -96,12 +88,6 @@ static bool is_frozen(void)
 static bool is_released(void)
 {
     return !freeze_why(&world.meta);
-}
-
-static void released(void)
-{
-    ck_assert_str_eq(world_command("bridle.release", "test"), "OK");
-    ck_assert(is_released());
 }
 
 /* -- The record -------------------------------------------------------------------------------- */
@@ -237,10 +223,10 @@ START_TEST(released_and_frozen_again)
     ck_assert_ptr_nonnull(strstr(world_command("bridle.release", "prod"), "ERROR: give the clus"));
     ck_assert_ptr_nonnull(strstr(world_command("bridle.release", NULL), "ERROR: give the clus"));
     ck_assert_ptr_null(record());
-    released();
+    made_released();
     ck_assert_ptr_nonnull(strstr(record(), "{\"version\":1,\"cluster\":\"test\",\"by\":\"some"));
     ck_assert_ptr_nonnull(strstr(world_command("bridle.frozen", NULL), "released by somebody"));
-    released(); /* over the record that is there */
+    made_released(); /* over the record that is there */
     world_meta_again("");
     world_wait_state(META_SERVING);
     made_until(is_released);
@@ -251,7 +237,7 @@ START_TEST(released_and_frozen_again)
     world_meta_again("");
     world_wait_state(META_SERVING);
     made_until(is_frozen);
-    released();
+    made_released();
 }
 END_TEST
 
@@ -286,7 +272,7 @@ START_TEST(at_a_level_without_writes)
     ck_assert_str_eq(made_level(LEVEL_BLIND), "ERR_OK");
     ck_assert_ptr_nonnull(strstr(world_command("bridle.release", "test"), "ERROR: at this fun"));
     ck_assert_str_eq(made_level(LEVEL_STEADY), "ERR_OK");
-    released();
+    made_released();
     ck_assert_str_eq(made_level(LEVEL_BLIND), "ERR_OK");
     ck_assert_ptr_nonnull(strstr(world_command("bridle.freeze", NULL), "ERROR: frozen by this"));
     ck_assert(is_frozen());
@@ -312,7 +298,7 @@ START_TEST(a_freeze_overtakes_a_release)
     made_turns(50);
     ck_assert_ptr_null(record());
     ck_assert(is_frozen());
-    released();
+    made_released();
 }
 END_TEST
 
@@ -459,84 +445,6 @@ START_TEST(ripe_replicas_are_counted)
 }
 END_TEST
 
-/* -- Learners ---------------------------------------------------------------------------------- */
-
-static const struct stored ahead = { { 1, 0 }, BR_ROLE_INACTIVE, 4, 12 };
-
-/* Primary 0, secondary 1; server 3 holds a replica that has committed more than the record says. */
-static void serve_ahead(const char *released_record)
-{
-    struct msg_configuration_query_by_node_response response;
-    made_actors(4);
-    made_table(1, 1, 2);
-    made_record(PID, 5, 0, (int[]){ 1, -1 }, no_more)->committed = 9;
-    record_put(released_record);
-    made_serve("", 0);
-    made_until(released_record ? is_released : is_frozen);
-    made_told();
-    ck_assert_str_eq(made_sync(3, &ahead, 1, &response), "ERR_OK");
-}
-
-static const char *learns(int32_t type, bool force)
-{
-    return made_propose(PID, &(struct action){ type, 0, 3 }, 1, force);
-}
-
-START_TEST(who_is_ahead_does_not_learn)
-{
-    struct msg_configuration_query_by_node_response response;
-    static const struct stored behind = { { 1, 0 }, BR_ROLE_PRIMARY, 5, 10 };
-    static const struct stored primary = { { 1, 0 }, BR_ROLE_PRIMARY, 5, 12 };
-    serve_ahead(NULL);
-    for (int force = 0; force < 2; force++) {
-        ck_assert_str_eq(learns(CONFIG_ADD_SECONDARY, force), "ERR_INVALID_PARAMETERS");
-        ck_assert_str_eq(learns(CONFIG_ADD_SECONDARY_FOR_LB, force), "ERR_INVALID_PARAMETERS");
-    }
-    ck_assert_uint_eq(seen.count, 0);
-    ck_assert_ptr_nonnull(strstr(made_logged(), "which it would delete"));
-    made_sync(0, &behind, 1, &response);
-    for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(times(made_logged(), "1 replicas on "), i > 1);
-        made_sync(3, &ahead, 1, &response);
-    }
-    made_sync(0, &primary, 1, &response); /* the group has as much */
-    made_sync(3, &ahead, 1, &response);
-    ck_assert_str_eq(learns(CONFIG_ADD_SECONDARY_FOR_LB, true), "ERR_OK");
-}
-END_TEST
-
-START_TEST(released_it_learns)
-{
-    serve_ahead(GOOD);
-    ck_assert_str_eq(learns(CONFIG_ADD_SECONDARY_FOR_LB, true), "ERR_OK");
-}
-END_TEST
-
-/* Nor does who has not told, and nobody until all have told again once a group lost decrees. */
-START_TEST(who_has_not_told_does_not_learn)
-{
-    bool for_now;
-    serve_temp("");
-    made_until(is_frozen);
-    ck_assert_str_eq(learns(CONFIG_ADD_SECONDARY_FOR_LB, true), "ERR_INVALID_PARAMETERS");
-    made_told();
-    ck_assert_ptr_null(learner_wrong(&world.meta, PID, 3, &for_now));
-    world.meta.state.shrunk_ms = state_wall_ms() + 1;
-    ck_assert_ptr_nonnull(learner_wrong(&world.meta, PID, 3, &for_now));
-}
-END_TEST
-
-START_TEST(a_group_that_loses_decrees)
-{
-    struct msg_configuration_update_response response;
-    serve_temp("");
-    ck_assert_int_eq(world.meta.state.shrunk_ms, 0);
-    struct group group = { PID, CONFIG_REMOVE, 2, 6, 0, { 1, -1 } }; /* which says decree 0 */
-    ck_assert_str_eq(made_update(&group, &response), "ERR_OK");
-    ck_assert_int_gt(world.meta.state.shrunk_ms, 0);
-}
-END_TEST
-
 TCase *meta_freeze_cases(void)
 {
     TCase *tcase = tcase_create("freeze");
@@ -555,9 +463,5 @@ TCase *meta_freeze_cases(void)
     tcase_add_loop_test(tcase, what_a_sync_names, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tcase, what_a_sync_names_beside_others);
     tcase_add_test(tcase, ripe_replicas_are_counted);
-    tcase_add_test(tcase, who_is_ahead_does_not_learn);
-    tcase_add_test(tcase, released_it_learns);
-    tcase_add_test(tcase, who_has_not_told_does_not_learn);
-    tcase_add_test(tcase, a_group_that_loses_decrees);
     return tcase;
 }

@@ -69,7 +69,6 @@ START_TEST(a_recovered_cluster_gets_whole)
         made_beacon(&world.actors[a]);
     }
     ck_assert_str_eq(world_recover(false, false).err, "ERR_OK");
-    made_told();
     made_until(all_whole);
     made_until(all_at_rest);
     expect_no_plans();
@@ -103,7 +102,6 @@ static void serve_whole(const char *extra)
     made_record(PID, 5, 0, (int[]){ 1, 2, -1 }, no_more);
     wanted_partitions = 1;
     made_serve(extra, 0);
-    made_told();
 }
 
 static bool has_primary(void)
@@ -136,7 +134,6 @@ START_TEST(a_server_comes_back)
     ck_assert_int_eq(made_now(PID)->secondary_count, 1);
     ck_assert_int_eq(made_actor_of(partition_drops(made_now(PID))[0]), 0);
     made_beacon(&world.actors[0]);
-    made_told();
     made_until(all_whole);
     ck_assert_uint_eq(made_now(PID)->drop_count, 0);
 }
@@ -169,7 +166,6 @@ START_TEST(a_dead_secondary_goes_before_a_learner)
     made_table(1, 1, 3);
     made_record(PID, 5, 0, (int[]){ 1, -1 }, no_more);
     made_serve("", 0);
-    made_told();
     made_until(seen_add);
     made_dead(1);
     made_until(seen_downgrade);
@@ -204,7 +200,6 @@ START_TEST(a_proposal_is_sent_again)
     made_table(1, 1, 3);
     made_record(PID, 5, 0, no_more, no_more);
     made_serve("", 0);
-    made_told();
     seen_target = 4;
     made_until(seen_enough);
     for (uint32_t i = 0; i < seen.count; i++)
@@ -239,7 +234,6 @@ START_TEST(servers_die_together)
         made_record((struct gpid){ 1, i }, 5, i % 4, (int[]){ (i + 1) % 4, (i + 2) % 4, -1 },
                     no_more);
     made_serve("", 0);
-    made_told();
     made_until(all_at_rest);
     for (int a = 0; a < 4; a++)
         detector_find(&world.meta.detector, world.actors[a].name)->last = 1;
@@ -278,15 +272,12 @@ START_TEST(a_server_that_restarted_is_asked_at_once)
     made_table(1, 1, 3);
     made_record(PID, 5, 0, no_more, no_more);
     made_serve("", 0);
-    made_told();
     made_until(stage_is_late);
     world.actors[0].start_time = 1000;
     made_beacon(&world.actors[0]);
-    made_told();
     made_until(stage_is_late);
     world.actors[0].start_time = 2000;
     made_beacon(&world.actors[0]);
-    made_told();
     made_until(stage_is_early);
 }
 END_TEST
@@ -297,7 +288,6 @@ START_TEST(nothing_while_freezed)
     made_table(1, 2, 3);
     made_record(PID, 5, 0, no_more, no_more);
     made_serve("  meta_function_level_on_start: freezed\n" OFTEN, 0);
-    made_told();
     made_turns(300);
     ck_assert_uint_eq(seen.count, 0);
     ck_assert(!guardian_all_healthy(&world.meta));
@@ -313,7 +303,6 @@ START_TEST(nothing_with_too_few_servers)
     made_actors(3);
     made_table(1, 1, 3);
     made_serve("  node_live_percentage_threshold_for_update: 65\n" OFTEN, 0);
-    made_told();
     seen.count = 0;
     made_dead(1);
     made_dead(2);
@@ -354,7 +343,6 @@ START_TEST(nothing_until_it_is_confirmed)
     made_table(1, 1, 3);
     made_record(PID, 5, 0, (int[]){ 1, -1 }, no_more)->flags = PARTITION_UNCONFIRMED;
     made_serve(OFTEN, 0);
-    made_told();
     made_turns(300);
     ck_assert_uint_eq(seen.count, 0);
     ck_assert(!guardian_all_healthy(&world.meta));
@@ -390,7 +378,6 @@ START_TEST(nothing_for_a_table_on_its_way)
     for (int32_t i = 0; i < 3; i++)
         made_record((struct gpid){ 1, i }, 5, 0, no_more, no_more);
     made_serve(OFTEN, 0);
-    made_told();
     made_until(some_seen);
     struct br_table def = world.meta.state.cluster.tables[0].def;
     def.status = BR_TABLE_DROPPING;
@@ -422,7 +409,6 @@ START_TEST(learners_of_one_server_take_turns)
     for (int32_t i = 0; i < 12; i++)
         made_record((struct gpid){ 1, i }, 5, i % 3, no_more, no_more);
     made_serve("  add_secondary_max_count_for_one_node: 1\n", 0);
-    made_told();
     made_until(one_at_most);
     expect_no_plans();
 }
@@ -436,7 +422,6 @@ START_TEST(a_plan_does_not_wait_for_its_turn)
     made_record((struct gpid){ 1, 0 }, 5, 0, no_more, no_more);
     made_record((struct gpid){ 1, 1 }, 5, 0, no_more, no_more);
     made_serve("  add_secondary_max_count_for_one_node: 1\n", 0);
-    made_told();
     made_until(some_seen);
     made_turns(20);
     struct gpid other = { 1, 1 - seen.list[0].pid.partition };
@@ -466,7 +451,6 @@ static void serve_uneven(const char *level)
     seen.obey = true;
     wanted_partitions = 6;
     made_serve(buf_string(&extra), 0);
-    made_told();
     buf_done(&extra);
 }
 
@@ -503,6 +487,7 @@ static bool is_balanced(void)
 START_TEST(a_lively_cluster_gets_even)
 {
     serve_uneven("lively");
+    made_released();
     made_until(is_balanced);
     expect_no_plans();
     ck_assert(all_whole());
@@ -524,7 +509,28 @@ START_TEST(a_steady_cluster_only_counts)
     ck_assert_str_eq(operations(), "move_pri=4,copy_pri=1,copy_sec=0,total=5");
     made_turns(300);
     ck_assert_uint_eq(seen.count, 0);
+    made_released();
     ck_assert_str_eq(made_level(LEVEL_LIVELY), "ERR_OK");
+    made_until(is_balanced);
+}
+END_TEST
+
+static bool is_held_back(void)
+{
+    return strstr(made_logged(), "the balancer would copy") != NULL;
+}
+
+/* Frozen it moves primaries, and neither copies nor closes anything; released it does. */
+START_TEST(a_frozen_cluster_only_moves)
+{
+    serve_uneven("lively");
+    made_until(is_held_back);
+    made_turns(300);
+    ck_assert_uint_gt(seen.count, 0);
+    for (uint32_t i = 0; i < seen.count; i++)
+        ck_assert(seen.list[i].type == CONFIG_DOWNGRADE_TO_SECONDARY
+                  || seen.list[i].type == CONFIG_UPGRADE_TO_PRIMARY);
+    made_released();
     made_until(is_balanced);
 }
 END_TEST
@@ -567,6 +573,7 @@ TCase *meta_guardian_cases(void)
     tcase_add_test(tcase, a_plan_does_not_wait_for_its_turn);
     tcase_add_test(tcase, a_lively_cluster_gets_even);
     tcase_add_test(tcase, a_steady_cluster_only_counts);
+    tcase_add_test(tcase, a_frozen_cluster_only_moves);
     tcase_add_test(tcase, it_stops_when_the_level_drops);
     return tcase;
 }

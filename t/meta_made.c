@@ -65,8 +65,14 @@ static uint32_t made_without(uint64_t *list, uint32_t count, uint64_t node)
 
 /* What src/replica/replica_config.cpp makes of a proposal: the group that it asks for, with the
  * next ballot. */
-static void made_obey(struct msg_configuration_update_request *request)
+static void made_obey(const struct actor *actor, struct msg_configuration_update_request *request)
 {
+    for (uint32_t i = 0; i < actor->replica_count; i++) {
+        const struct br_replica *replica = &actor->replicas[i];
+        if (replica->table == request->config.pid.app_id
+            && replica->partition == request->config.pid.partition)
+            request->config.last_committed_decree = replica->committed;
+    }
     uint64_t nodes[16];
     uint32_t count = request->config.secondaries.count;
     ck_assert_uint_lt(count, 15);
@@ -131,7 +137,7 @@ static void made_proposal(struct actor *actor, const struct rdsn_incoming *incom
     proposal->to = (int) (actor - world.actors);
     proposal->node = made_index(request.node);
     if (seen.obey && !made_seen_before(proposal))
-        made_obey(&request);
+        made_obey(actor, &request);
 }
 
 void made_actors(int count)
@@ -162,11 +168,21 @@ void made_beacon(const struct actor *actor)
 void made_told(void)
 {
     struct state *state = &world.meta.state;
-    for (uint32_t i = 0; i < state->cluster.node_count; i++) {
-        state->nodes[i].collected = state->nodes[i].alive;
-        state->nodes[i].told_ms = state_wall_ms();
-    }
+    for (uint32_t i = 0; i < state->cluster.node_count; i++)
+        state->nodes[i].held_at = loop_now(world.loop);
     guardian_scan(&world.meta);
+}
+
+static bool made_can_be_released(void)
+{
+    return freeze_known(&world.meta);
+}
+
+void made_released(void)
+{
+    made_until(made_can_be_released);
+    ck_assert_str_eq(world_command("bridle.release", "test"), "OK");
+    ck_assert_ptr_null(freeze_why(&world.meta));
 }
 
 void made_dead(int actor)

@@ -373,35 +373,6 @@ START_TEST(the_lightest_is_chosen)
 }
 END_TEST
 
-/* Frozen, right after a change of leader: one that left is waited for until it has told, and nobody
- * else takes its place; later somebody does; and whoever is ahead for certain is not waited for. */
-START_TEST(who_left_is_waited_for)
-{
-    struct state *state = &kit.meta.state;
-    kit_nodes(4);
-    kit_table(1, 1, 3);
-    kit_partition(PID, 6, 0, NULL, NULL);
-    kit.meta.leading_since = loop_now(NULL);
-    drops_collect(state, PID, &(struct drop){ .node = 2, .ballot = 4, .committed = 7 });
-    struct cure *cure = state_cure(state, PID);
-    cure_decide(&kit.meta, PID);
-    ck_assert_uint_eq(cure->action_count, 0);
-    cure->told_ballot = 6; /* the primary's */
-    cure->told = 7;
-    cure_decide(&kit.meta, PID);
-    ck_assert_int_eq(cure->actions[0].node, 2);
-    cure->action_count = 0;
-    cure->told = 6;
-    cure_decide(&kit.meta, PID);
-    ck_assert_int_eq(cure->actions[0].node, 1);
-    cure->action_count = 0;
-    cure->told_ballot = 5; /* an earlier primary's: it may be ahead, or not */
-    kit.config.meta.replica_assign_delay = 0;
-    cure_decide(&kit.meta, PID);
-    ck_assert_int_eq(cure->actions[0].node, 1);
-}
-END_TEST
-
 /* Those that left are tried one after the other, and again from the best. */
 START_TEST(the_next_one_is_tried)
 {
@@ -410,7 +381,6 @@ START_TEST(the_next_one_is_tried)
     kit_nodes(4);
     kit_table(1, 1, 3);
     kit_partition(PID, 6, 0, NULL, NULL);
-    state_partition(state, PID)->committed = 1;
     for (int32_t i = 1; i <= 3; i++)
         drops_collect(state, PID,
                       &(struct drop){ .node = i, .ballot = i, .committed = 1, .prepared = 1 });
@@ -523,7 +493,6 @@ TCase *state_cure_cases(void)
     tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
     tcase_add_loop_test(tcase, what_a_partition_needs, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tcase, the_lightest_is_chosen);
-    tcase_add_test(tcase, who_left_is_waited_for);
     tcase_add_test(tcase, the_next_one_is_tried);
     tcase_add_loop_test(tcase, what_is_still_to_be_done, 0, sizeof stales / sizeof *stales);
     tcase_add_loop_test(tcase, what_goes_first, 0, sizeof overtakens / sizeof *overtakens);

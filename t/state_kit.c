@@ -33,8 +33,7 @@ void kit_nodes(int count)
         int32_t node = state_node(&kit.meta.state, name, 0);
         ck_assert_int_ge(node, 0);
         kit.meta.state.nodes[node].alive = true;
-        kit.meta.state.nodes[node].collected = true;
-        kit.meta.state.nodes[node].told_ms = 1;
+        kit.meta.state.nodes[node].held_at = 1;
     }
 }
 

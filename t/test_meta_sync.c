@@ -1,5 +1,6 @@
 /* test_meta_sync -- config syncs, levels, proposals of an operator; see meta_update.c,
- * meta_guardian.c and meta_freeze.c for updates, for what is proposed, and for what may be deleted.
+ * meta_guardian.c, meta_freeze.c and meta_learner.c for updates, for what is proposed, for what may
+ * be deleted, and for who may learn.
  */
 #include "t/test_meta_sync.h"
 
@@ -341,7 +342,6 @@ static const struct {
 START_TEST(an_operator_proposes)
 {
     serve();
-    made_told();
     made_turns(10);
     const char *err =
         made_propose(proposals[_i].pid, proposals[_i].steps, proposals[_i].count, false);
@@ -380,7 +380,7 @@ END_TEST
 START_TEST(a_forced_proposal_is_not_judged)
 {
     serve();
-    made_told();
+    made_told(); /* but for what the learner would delete, see meta_learner.c */
     made_turns(10);
     seen.count = 0;
     ck_assert_str_eq(made_propose(PID, &(struct action){ CONFIG_ADD_SECONDARY, 1, 2 }, 1, true),
@@ -479,6 +479,7 @@ START_TEST(proposals_as_captured)
     struct action action = { request.type, 0, 0 };
     action.node = node_from_wire(&world.meta.state, NULL, request.node);
     action.target = request.config.primary ? made_now(request.config.pid)->primary : action.node;
+    made_told();
     ck_assert_ptr_null(guardian_send(&world.meta, request.config.pid, &action));
     made_until(chosen);
     ck_assert_int_eq(seen.thread_hash,
@@ -584,5 +585,5 @@ static TCase *operator_cases(void)
 int main(void)
 {
     return test_run("meta_sync", sync_cases(), operator_cases(), meta_update_cases(),
-                    meta_guardian_cases(), meta_freeze_cases(), NULL);
+                    meta_guardian_cases(), meta_freeze_cases(), meta_learner_cases(), NULL);
 }

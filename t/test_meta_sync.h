@@ -47,6 +47,9 @@ void made_beacon(const struct actor *actor);
 /* Everybody who is alive has told that it holds nothing beside. */
 void made_told(void);
 
+/* The operator's release. */
+void made_released(void);
+
 /* The failure detector has not heard of it for too long. */
 void made_dead(int actor);
 
@@ -92,6 +95,7 @@ const char *made_logged(void);
 
 TCase *meta_freeze_cases(void);
 TCase *meta_guardian_cases(void);
+TCase *meta_learner_cases(void);
 TCase *meta_update_cases(void);
 
 #endif

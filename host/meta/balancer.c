@@ -5,6 +5,7 @@
 
 #include "host/base/mem.h"
 #include "host/meta/balance.h"
+#include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
 
 struct balancer {
@@ -15,7 +16,8 @@ struct balancer {
     bool done;        /* a round was finished ... */
     br_time done_for; /* ... after this look at all partitions (meta.scanned) ... */
     uint64_t hint;    /* ... when the state's hint was this ... */
-    bool even;        /* ... and there was nothing to do */
+    bool even;        /* ... and there was nothing to do ... */
+    bool frozen;      /* ... but for what was left out, because the cluster was frozen */
 };
 
 struct balancer *balancer_new(struct meta *meta)
@@ -97,10 +99,19 @@ static void balancer_over(struct balancer *balancer)
     balancer->done = true;
     balancer->done_for = meta->scanned;
     balancer->hint = meta->state.unhealthy_hint;
-    balancer->even = count == 0;
+    balancer->frozen = freeze_why(meta) != NULL;
     meta->balance = balancer_count(plans, count);
-    for (uint32_t i = 0; balancer->lively && i < count; i++)
-        balancer_go(meta, &plans[i]);
+    uint32_t left = balancer->frozen ? count - meta->balance.move_primary : 0;
+    balancer->even = count == left;
+    for (uint32_t i = 0; balancer->lively && i < count; i++) {
+        if (!balancer->frozen || plans[i].kind == BALANCE_MOVE_PRIMARY)
+            balancer_go(meta, &plans[i]);
+    }
+    if (balancer->lively && left && balancer->even)
+        meta_log(meta, BR_INFO,
+                 "the balancer would copy %u replicas and close as many elsewhere: not while the "
+                 "cluster is frozen, see `bridle freeze_status`",
+                 left);
     balancer_end(balancer);
 }
 
@@ -136,7 +147,7 @@ static void balancer_turn(void *arg)
 static bool balancer_due(const struct balancer *balancer, bool lively)
 {
     const struct meta *meta = balancer->meta;
-    if (!balancer->done)
+    if (!balancer->done || (balancer->frozen && !freeze_why(meta)))
         return true;
     if (balancer->hint == meta->state.unhealthy_hint && (balancer->even || !lively))
         return false;

@@ -9,6 +9,7 @@
 #include "host/meta/ddl.h"
 #include "host/meta/drops.h"
 #include "host/meta/guardian.h"
+#include "host/meta/learner.h"
 #include "host/meta/partition_wire.h"
 
 struct change {
@@ -66,8 +67,10 @@ static void change_track(struct change *change, const int32_t *was, int count)
     struct state *state = &change->meta->state;
     int64_t now_ms = state_wall_ms();
     for (int i = 0; i < count; i++) {
-        if (was[i] >= 0 && !partition_has(&change->next, was[i]))
-            drops_record(state, change->pid, was[i], now_ms);
+        if (was[i] < 0 || partition_has(&change->next, was[i]))
+            continue;
+        drops_record(state, change->pid, was[i], now_ms);
+        learner_left(state, change->pid, was[i]);
     }
     if (change->next.primary >= 0)
         drops_remove(state, change->pid, change->next.primary);
@@ -90,8 +93,6 @@ static void change_apply(struct change *change)
              change->pid.partition, config_type_name(change->type),
              change->node >= 0 ? state->cluster.nodes[change->node].name : "nobody",
              (long long) change->next.ballot);
-    if (change->next.committed < old->committed)
-        state->shrunk_ms = state_wall_ms();
     state_set_partition(state, change->pid, &change->next);
     change_track(change, was, count);
     guardian_decided(meta, change->pid, change->type, change->node);

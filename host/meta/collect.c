@@ -1,12 +1,10 @@
-/* collect -- the two ways in which a replica server deletes at a meta server's word, and what must
- * be true before: see freeze.h.
+/* collect -- the one way in which a replica server deletes by name at a meta server's word, and
+ * what must be true before: see freeze.h.
  */
 #include <time.h>
 
 #include "host/meta/drops.h"
 #include "host/meta/freeze.h"
-
-/* -- gc_replicas ------------------------------------------------------------------------------- */
 
 static const char *collect_table_wrong(const struct table *table, int64_t now_second)
 {
@@ -107,83 +105,5 @@ struct wire_list collect_from(struct meta *meta, int32_t node, const struct wire
 void collect_forget(struct state_node *node)
 {
     set64_done(&node->garbage);
-    set64_done(&node->ahead);
-    node->garbage = (struct set64){ 0 };
-    node->ahead = (struct set64){ 0 };
     node->ripe = 0;
-    node->ahead_sure = 0;
-    node->ahead_told = 0;
-}
-
-/* -- Learners ---------------------------------------------------------------------------------- */
-
-static bool learner_primary_told(const struct partition *partition, const struct cure *cure)
-{
-    return cure && cure->told_ballot == partition->ballot;
-}
-
-/* What the group has committed for certain: by its last update, or by its primary's last sync. */
-static int64_t learner_known(const struct partition *partition, const struct cure *cure)
-{
-    bool more = learner_primary_told(partition, cure) && cure->told > partition->committed;
-    return more ? cure->told : partition->committed;
-}
-
-const char *learner_wrong(const struct meta *meta, struct gpid pid, int32_t node, bool *ret_for_now)
-{
-    const struct state *state = &meta->state;
-    const struct state_node *live = &state->nodes[node];
-    const struct partition *partition = state_partition(state, pid);
-    const struct cure *cure = state_cure(state, pid);
-    const struct drop *drop = drops_find(cure, node);
-    bool told = drop && drop->ballot != BR_BALLOT_INVALID;
-    bool ahead = told ? drop->committed > learner_known(partition, cure)
-                      : set64_has(&live->ahead, state_key(pid));
-    *ret_for_now = true;
-    if (!freeze_why(meta))
-        return NULL;
-    if (!live->collected || live->told_ms <= state->shrunk_ms)
-        return "frozen, and it has not told yet what it holds";
-    *ret_for_now = !learner_primary_told(partition, cure);
-    return ahead ? "frozen, and it holds more than the group is known to have, which it would "
-                   "delete"
-                 : NULL;
-}
-
-void learner_told(struct meta *meta, int32_t node, const struct msg_replica_info *replica)
-{
-    struct state *state = &meta->state;
-    const struct partition *partition = state_partition(state, replica->pid);
-    struct cure *cure = state_cure(state, replica->pid);
-    bool leads = partition->primary == node && replica->status == BR_ROLE_PRIMARY
-                 && replica->ballot == partition->ballot;
-    if (leads && cure) {
-        cure->told = replica->last_committed_decree;
-        cure->told_ballot = replica->ballot;
-    }
-    if (partition_has(partition, node)
-        || replica->last_committed_decree <= learner_known(partition, cure))
-        return;
-    set64_add(&state->nodes[node].ahead, state_key(replica->pid));
-    state->nodes[node].ahead_sure += learner_primary_told(partition, cure);
-}
-
-void learners_tell(struct meta *meta, int32_t node, uint32_t before)
-{
-    struct state_node *live = &meta->state.nodes[node];
-    uint32_t count = live->ahead_sure;
-    uint32_t at = 0;
-    uint64_t key = 0;
-    if (count && (count != before || count == live->ahead_told || !freeze_why(meta)))
-        return;
-    live->ahead_told = count;
-    if (!count || !set64_next(&live->ahead, &at, &key))
-        return;
-    struct gpid pid = state_gpid(key);
-    meta_log(
-        meta, BR_WARN,
-        "%u replicas on %s hold more than their groups are known to have (%d.%d is one): made "
-        "members they would delete it, so that while frozen they are not; if it is to be kept, "
-        "recover again with that server in the list",
-        count, meta->state.cluster.nodes[node].name, pid.app_id, pid.partition);
 }

@@ -11,8 +11,8 @@
 
 #include "host/base/mem.h"
 #include "host/meta/drops.h"
-#include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
+#include "host/meta/learner.h"
 
 struct need {
     struct meta *meta;
@@ -21,6 +21,7 @@ struct need {
     struct gpid pid;
     const struct partition *partition;
     struct cure *cure;
+    bool refused; /* somebody who would do, but may not learn while frozen */
 };
 
 static bool need_alive(const struct need *need, int32_t node)
@@ -77,15 +78,27 @@ static bool need_lighter(const struct need *need, int32_t a, int32_t b, bool pri
     return all[0] + planned[0] < all[1] + planned[1];
 }
 
+/* It may learn, or may once it has told what it holds, which is waited for.  Who did not answer is
+ * asked again, but nobody waits for it. */
+static bool need_may_learn(struct need *need, int32_t node)
+{
+    struct learner learner = learner_judge(need->meta, need->pid, node);
+    if (!learner.wrong || learner.wait)
+        return true;
+    need->refused = true;
+    if (learner.ask >= 0)
+        ask_node(need->meta, learner.ask);
+    return false;
+}
+
 /* The lightest living node that is no member and may be one; -1: there is none. */
-static int32_t need_lightest(const struct need *need, bool primaries)
+static int32_t need_lightest(struct need *need, bool primaries)
 {
     int32_t best = -1;
-    bool for_now;
     for (int32_t i = 0; (uint32_t) i < need->state->cluster.node_count; i++) {
         if (!need_alive(need, i) || partition_has(need->partition, i))
             continue;
-        if (!primaries && learner_wrong(need->meta, need->pid, i, &for_now))
+        if (!primaries && !need_may_learn(need, i))
             continue;
         if (best < 0 || need_lighter(need, i, best, primaries))
             best = i;
@@ -258,31 +271,13 @@ static bool need_urgent(const struct need *need)
     return cure->drops[cure->drop_count - 1].time_ms + delay <= state_wall_ms();
 }
 
-static bool need_learner(const struct need *need, int32_t node)
+static bool need_learner(struct need *need, int32_t node)
 {
-    bool for_now;
     return need_alive(need, node) && !partition_has(need->partition, node)
-           && !learner_wrong(need->meta, need->pid, node, &for_now);
+           && need_may_learn(need, node);
 }
 
-/* Is one that left, and is to come back, only not known well enough yet?  Right after a change of
- * leader nobody is, which is no reason to copy everything elsewhere. */
-static bool need_waits(const struct need *need)
-{
-    const struct meta *meta = need->meta;
-    bool for_now = false;
-    if (loop_now(meta->loop) - meta->leading_since >= meta->config->meta.replica_assign_delay)
-        return false;
-    for (uint32_t i = 0; i < need->cure->drop_count && !for_now; i++) {
-        int32_t node = need->cure->drops[i].node;
-        if (need_alive(need, node) && !partition_has(need->partition, node)
-            && !learner_wrong(meta, need->pid, node, &for_now))
-            for_now = false;
-    }
-    return for_now;
-}
-
-static int32_t need_from_drops(const struct need *need)
+static int32_t need_from_drops(struct need *need)
 {
     struct cure *cure = need->cure;
     if (cure->preferred < 0 || cure->preferred >= cure->drop_count)
@@ -297,11 +292,11 @@ static int32_t need_from_drops(const struct need *need)
 
 static void need_secondary(struct need *need)
 {
-    const struct cure *cure = need->cure;
+    struct cure *cure = need->cure;
     int32_t node = -1;
     if (need_urgent(need)) {
         node = need_from_drops(need);
-        if (node < 0 && !need_waits(need))
+        if (node < 0)
             node = need_lightest(need, false);
     } else {
         int32_t last = cure->drops[cure->drop_count - 1].node;
@@ -310,6 +305,7 @@ static void need_secondary(struct need *need)
     }
     if (node >= 0)
         need_act(need, CONFIG_ADD_SECONDARY, need->partition->primary, node);
+    cure->starved = node < 0 && need->refused;
 }
 
 static void need_fewer(struct need *need)
@@ -344,6 +340,8 @@ void cure_decide(struct meta *meta, struct gpid pid)
     const struct partition *partition = need.partition;
     int32_t replicas = state_replica_count(state, pid);
     int32_t dead = need_dead_secondary(&need);
+    if (need.cure)
+        need.cure->starved = false;
     bool asleep = need.cure && need.cure->asleep;
     if (partition->primary >= 0 && !asleep && dead < 0
         && partition->secondary_count + 1 == replicas)
@@ -372,8 +370,7 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
     bool secondary = partition_has_secondary(partition, action->node);
     bool itself = action->node == action->target;
     bool good = false;
-    const char *wrong = NULL;
-    bool for_now;
+    struct learner learner = { .wrong = NULL };
     if (action->target < 0 || !state->nodes[action->target].alive)
         return "the server that is asked is not alive";
     if (action->node < 0 || (!leaves && !state->nodes[action->node].alive))
@@ -387,7 +384,7 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
     case CONFIG_ADD_SECONDARY:
     case CONFIG_ADD_SECONDARY_FOR_LB:
         good = partition->primary == action->target && !partition_has(partition, action->node);
-        wrong = learner_wrong(meta, cure->pid, action->node, &for_now);
+        learner = learner_judge(meta, cure->pid, action->node);
         break;
     case CONFIG_DOWNGRADE_TO_INACTIVE:
     case CONFIG_REMOVE:
@@ -398,7 +395,9 @@ const char *cure_stale(const struct meta *meta, const struct cure *cure)
         break;
     default: break;
     }
-    return good ? wrong : "it does not fit the partition's present group";
+    if (!good)
+        return "it does not fit the partition's present group";
+    return learner.wait ? NULL : learner.wrong;
 }
 
 /* What the guardian decided itself it takes back where there is no need any more; a dead secondary

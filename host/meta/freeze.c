@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "host/base/mem.h"
+#include "host/meta/learner.h"
 #include "host/meta/routes.h"
 #include "host/recovery/rows.h"
 
@@ -65,6 +66,11 @@ const char *freeze_why(const struct meta *meta)
     return NULL;
 }
 
+bool freeze_known(const struct meta *meta)
+{
+    return meta->freeze && meta->freeze->told[0];
+}
+
 /* Said when it changes. */
 static void freeze_tell(struct freeze *freeze)
 {
@@ -79,6 +85,7 @@ static void freeze_tell(struct freeze *freeze)
                  freeze->by);
     else
         meta_log(freeze->meta, BR_INFO, "no replica is deleted anywhere: %s", now);
+    asker_frozen(freeze->meta);
 }
 
 /* -- Reading ---------------------------------------------------------------------------------- */
@@ -430,6 +437,10 @@ static void freeze_put_json(const struct meta *meta, const char *why, struct buf
     buf_json(buf, why ? "" : freeze->by);
     buf_printf(buf, ",\"at\":%lld,\"bridled\":", why ? 0LL : (long long) freeze->at);
     buf_json(buf, why ? "" : freeze->version);
+    if (freeze && why) {
+        buf_char(buf, ',');
+        learners_put(meta, true, buf);
+    }
     buf_printf(buf, ",\"meta_level\":\"%s\",\"collectable\":%u}",
                meta_level_text(meta_level_now(meta)), freeze_ripe(meta));
 }
@@ -451,6 +462,7 @@ void freeze_put_status(const struct meta *meta, bool json, struct buf *buf)
     }
     if (why) {
         buf_printf(buf, "%s\n%u replicas of dropped and expired tables stay\n", why, ripe);
+        learners_put(meta, false, buf);
         return;
     }
     time_t at = (time_t) meta->freeze->at;

@@ -23,7 +23,7 @@
  *       (replica_stub.cpp:close_replica; corrupt data alone are renamed to .err there).
  *   ADD_SECONDARY, ADD_SECONDARY_FOR_LB: the learner takes the primary's state.  One that has
  *       committed more than the primary *removes its data* first (replica_learn.cpp:on_learn_reply;
- *       pegasus_server_impl.cpp:stop).  learner_wrong decides.
+ *       pegasus_server_impl.cpp:stop).  learner_judge decides (learner.h).
  *   ASSIGN_PRIMARY, UPGRADE_TO_PRIMARY, DOWNGRADE_TO_SECONDARY: nothing is removed.
  *
  * Never asked for by us, frozen or not: DROP_PARTITION, REGISTER_CHILD, a split's cancelling.
@@ -47,6 +47,9 @@ void freeze_free(struct freeze *freeze); /* NULL-safe; who waits is told that le
 
 /* NULL: it is released; else why it is frozen, good until the loop's next turn. */
 const char *freeze_why(const struct meta *meta);
+
+/* Has it been read, or found that it cannot be? */
+bool freeze_known(const struct meta *meta);
 
 /* Look at the record now. */
 void freeze_look(struct meta *meta);
@@ -78,20 +81,5 @@ struct wire_list collect_from(struct meta *meta, int32_t node, const struct wire
 
 /* Nothing of it counts any more: the server died. */
 void collect_forget(struct state_node *node);
-
-/* May this living server become a learner of the partition?  NULL: yes; else why not: frozen, and
- * it has not told what it holds since it came or since a group lost decrees, or it holds more than
- * the group is known to have, which it would remove.  *ret_for_now: where not, the next syncs may
- * change that. */
-const char *learner_wrong(const struct meta *meta, struct gpid pid, int32_t node,
-                          bool *ret_for_now);
-
-/* What a sync told of a replica: of the primary, how far the group is; of no member, whether it is
- * ahead of it. */
-void learner_told(struct meta *meta, int32_t node, const struct msg_replica_info *replica);
-
-/* The sync is over; `before` it so many were ahead for certain.  Said where it stays so, when it
- * changes. */
-void learners_tell(struct meta *meta, int32_t node, uint32_t before);
 
 #endif

@@ -8,12 +8,10 @@
 
 #include "host/base/mem.h"
 #include "host/meta/change.h"
-#include "host/meta/freeze.h"
+#include "host/meta/learner.h"
 #include "host/meta/partition_wire.h"
 #include "host/rdsn/client.h"
 #include "host/rdsn/info.h"
-
-TAILQ_HEAD(cure_list, cure);
 
 struct guardian {
     struct meta *meta;
@@ -26,14 +24,17 @@ struct guardian {
     br_time again_at;
     int32_t scan_table; /* index; -1: no scan under way */
     int32_t scan_partition;
-    uint64_t scans;      /* begun so far */
-    br_time scan_at;     /* when the last one began */
-    br_time rested_at;   /* until then none is begun */
-    struct timer *rest;  /* one is asked for that long */
-    bool scan_more;      /* asked for while one was under way */
-    bool scan_healthy;   /* so far */
-    uint32_t scan_ddd;   /* partitions without a primary that can be chosen, so far */
-    struct gpid ddd;     /* the first of them */
+    uint64_t scans;     /* begun so far */
+    br_time scan_at;    /* when the last one began */
+    br_time rested_at;  /* until then none is begun */
+    struct timer *rest; /* one is asked for that long */
+    bool scan_more;     /* asked for while one was under way */
+    bool scan_healthy;  /* so far */
+    uint32_t scan_ddd;  /* partitions without a primary that can be chosen, so far */
+    struct gpid ddd;    /* the first of them */
+    uint32_t
+        scan_starved;    /* partitions that lack a member which frozen nobody may become, so far */
+    uint32_t starved;    /* ... at the last whole scan */
     uint32_t told_ddd;   /* what was last said of them */
     uint64_t scan_began; /* state.unhealthy_hint then */
     bool healthy;        /* the last whole scan found nothing to do ... */
@@ -59,22 +60,33 @@ static void guardian_count(struct state *state, struct cure *cure, bool add)
     cure->counted = add;
     if (action->type == CONFIG_ASSIGN_PRIMARY || action->type == CONFIG_UPGRADE_TO_PRIMARY)
         node->planned_primaries += step;
-    if (action->type == CONFIG_ASSIGN_PRIMARY || action->type == CONFIG_ADD_SECONDARY
-        || action->type == CONFIG_ADD_SECONDARY_FOR_LB)
+    if (action->type == CONFIG_ASSIGN_PRIMARY || action_learns(action))
         node->planned_replicas += step;
 }
 
-/* In the next turn; what was deferred is so no longer. */
+/* In the next turn; what was held is so no longer. */
 static void guardian_look_at(struct guardian *guardian, struct cure *cure)
 {
-    if (cure->deferred)
-        TAILQ_REMOVE(&guardian->deferred, cure, look);
-    if (cure->deferred || !cure->dirty)
+    if (cure->held)
+        TAILQ_REMOVE(cure->held, cure, look);
+    if (cure->held || !cure->dirty)
         TAILQ_INSERT_TAIL(&guardian->dirty, cure, look);
-    cure->deferred = false;
+    cure->held = NULL;
     cure->dirty = true;
     if (!guardian->look)
         guardian->look = loop_after(guardian->meta->loop, 0, guardian_look, guardian);
+}
+
+/* In that list until it is resumed; what is to be looked at anyhow is not held. */
+static void guardian_hold(struct cure_list *list, struct cure *cure)
+{
+    if (cure->dirty && (!cure->held || cure->held == list))
+        return;
+    if (cure->held)
+        TAILQ_REMOVE(cure->held, cure, look);
+    TAILQ_INSERT_TAIL(list, cure, look);
+    cure->held = list;
+    cure->dirty = true;
 }
 
 static void guardian_unwait(struct guardian *guardian, struct cure *cure)
@@ -103,6 +115,7 @@ static void guardian_pop(struct guardian *guardian, struct cure *cure)
 
 static void guardian_clear(struct guardian *guardian, struct cure *cure)
 {
+    cure->starved = false;
     while (cure->action_count)
         guardian_pop(guardian, cure);
 }
@@ -192,16 +205,28 @@ static bool guardian_full(const struct guardian *guardian, const struct cure *cu
            && guardian->meta->state.nodes[action->node].planned_replicas >= most;
 }
 
+/* The server that must tell first what it holds, before somebody may learn; -1: nobody must. */
+static int32_t guardian_asks(const struct meta *meta, struct gpid pid, const struct action *action)
+{
+    if (!action_learns(action))
+        return -1;
+    struct learner learner = learner_judge(meta, pid, action->node);
+    return learner.wrong ? learner.ask : -1;
+}
+
+/* What waits counts already: what is decided meanwhile goes elsewhere. */
 static void guardian_act(struct guardian *guardian, struct cure *cure)
 {
-    if (!guardian_full(guardian, cure)) {
+    struct meta *meta = guardian->meta;
+    int32_t asked = guardian_asks(meta, cure->pid, &cure->actions[0]);
+    if (guardian_full(guardian, cure)) {
+        guardian_hold(&guardian->deferred, cure);
+    } else if (asked >= 0) {
+        guardian_count(&meta->state, cure, true);
+        ask_node(meta, asked);
+        guardian_hold(ask_waiting(meta, asked), cure);
+    } else {
         guardian_send_first(guardian, cure);
-        return;
-    }
-    if (!cure->dirty) {
-        cure->dirty = true;
-        cure->deferred = true;
-        TAILQ_INSERT_TAIL(&guardian->deferred, cure, look);
     }
 }
 
@@ -244,8 +269,8 @@ static bool guardian_check(struct guardian *guardian, struct gpid pid)
     if (!stale && cure && cure->action_count)
         stale = cure_overtaken(meta, cure);
     if (stale) {
-        meta_log(meta, BR_DEBUG, "%d.%d: %s is given up: %s", pid.app_id, pid.partition,
-                 config_type_name(cure->actions[0].type), stale);
+        meta_log(meta, cure->planned ? BR_INFO : BR_DEBUG, "%d.%d: %s is given up: %s", pid.app_id,
+                 pid.partition, config_type_name(cure->actions[0].type), stale);
         guardian_clear(guardian, cure);
     }
     if (!cure || !cure->action_count)
@@ -295,6 +320,22 @@ static void guardian_tell(struct guardian *guardian)
         meta_log(meta, BR_INFO, "no partition is without a primary any more");
 }
 
+static void guardian_tell_starved(struct guardian *guardian)
+{
+    if (guardian->scan_starved != guardian->starved)
+        meta_log(
+            guardian->meta, guardian->scan_starved ? BR_WARN : BR_INFO,
+            "%u partitions lack a member, and while frozen no server may become it; see `bridle "
+            "freeze_status`",
+            guardian->scan_starved);
+    guardian->starved = guardian->scan_starved;
+}
+
+uint32_t guardian_starved(const struct meta *meta)
+{
+    return meta->guardian->starved;
+}
+
 static void guardian_scan_end(struct guardian *guardian)
 {
     struct meta *meta = guardian->meta;
@@ -303,6 +344,7 @@ static void guardian_scan_end(struct guardian *guardian)
     guardian->scan_table = -1;
     guardian->rested_at = now + (rest < GUARDIAN_REST_LONGEST ? rest : GUARDIAN_REST_LONGEST);
     guardian_tell(guardian);
+    guardian_tell_starved(guardian);
     guardian->healthy =
         guardian->scan_healthy && guardian->scan_began == meta->state.unhealthy_hint;
     guardian->healthy_at = meta->state.unhealthy_hint;
@@ -322,10 +364,14 @@ static void guardian_scan_some(struct guardian *guardian, int left)
         }
         const struct table *table = &state->cluster.tables[guardian->scan_table];
         struct gpid pid = { table->def.id, guardian->scan_partition };
+        struct cure *cure = state_cure(state, pid);
+        if (cure)
+            cure->kept = false;
         left -= guardian_look_one(guardian, pid);
-        const struct cure *cure = state_cure(state, pid);
+        cure = state_cure(state, pid);
         if (cure && cure->ddd && guardian->scan_ddd++ == 0)
             guardian->ddd = pid;
+        guardian->scan_starved += cure && cure->starved;
         if (++guardian->scan_partition == table->def.partition_count) {
             guardian->scan_partition = 0;
             guardian->scan_table++;
@@ -368,6 +414,13 @@ static void guardian_due(void *arg)
     guardian_arm(guardian);
 }
 
+void guardian_resume(struct meta *meta, struct cure_list *list)
+{
+    struct cure *cure;
+    while ((cure = TAILQ_FIRST(list)))
+        guardian_look_at(meta->guardian, cure);
+}
+
 void guardian_touch(struct meta *meta, struct gpid pid)
 {
     guardian_look_at(meta->guardian, state_cure_make(&meta->state, pid));
@@ -402,6 +455,7 @@ void guardian_scan(struct meta *meta)
     guardian->scan_partition = 0;
     guardian->scan_healthy = true;
     guardian->scan_ddd = 0;
+    guardian->scan_starved = 0;
     guardian->scan_began = meta->state.unhealthy_hint;
     guardian_soon(guardian);
 }
@@ -444,12 +498,12 @@ void guardian_decided(struct meta *meta, struct gpid pid, int32_t type, int32_t 
     if (!cure)
         return;
     cure->ddd = false;
+    cure->starved = false;
+    cure->vain = 0;
     if (!cure->action_count)
         return;
     const struct action *action = &cure->actions[0];
-    bool learnt =
-        type == CONFIG_UPGRADE_TO_SECONDARY
-        && (action->type == CONFIG_ADD_SECONDARY || action->type == CONFIG_ADD_SECONDARY_FOR_LB);
+    bool learnt = type == CONFIG_UPGRADE_TO_SECONDARY && action_learns(action);
     if (cure->planned && action->node == node && (action->type == type || learnt))
         guardian_pop(guardian, cure);
     else
@@ -485,10 +539,12 @@ const char *guardian_send(struct meta *meta, struct gpid pid, const struct actio
         return "its primary has not yet confirmed the group that it was taken over with";
     if (meta->state.nodes[action->target].unheard)
         return "the server that is asked was not heard of since this meta server leads";
-    bool learns =
-        action->type == CONFIG_ADD_SECONDARY || action->type == CONFIG_ADD_SECONDARY_FOR_LB;
-    bool for_now;
-    const char *wrong = learns ? learner_wrong(meta, pid, action->node, &for_now) : NULL;
+    const char *wrong = action_learns(action) ? learner_judge(meta, pid, action->node).wrong : NULL;
+    int32_t asked = guardian_asks(meta, pid, action);
+    if (asked >= 0) {
+        state_cure_make(&meta->state, pid)->kept = true;
+        ask_node(meta, asked);
+    }
     if (!wrong)
         guardian_propose(meta, pid, action);
     return wrong;

@@ -34,6 +34,9 @@ void guardian_touch(struct meta *meta, struct gpid pid);
 void guardian_scan(struct meta *meta);
 void guardian_touch_node(struct meta *meta, int32_t node);
 
+/* Cures that were held in that list are looked at soon. */
+void guardian_resume(struct meta *meta, struct cure_list *list);
+
 /* This server has just come, or come back: what it was asked before may not have reached it, and
  * is sent again at once. */
 void guardian_renew(struct meta *meta, int32_t node);
@@ -47,13 +50,17 @@ const char *guardian_plan(struct meta *meta, struct gpid pid, const struct actio
                           uint32_t count);
 
 /* One proposal, now, whatever the guardian thinks of it (propose --force).  NULL: sent; else why
- * not: the group is unconfirmed, or frozen and the learner would delete (freeze.h). */
+ * not: the group is unconfirmed, or frozen and the learner would delete, or has
+ * not told: then it is asked now (learner.h). */
 const char *guardian_send(struct meta *meta, struct gpid pid, const struct action *action);
 
 /* Has the whole cluster been looked at since the last change, and was every partition of an
  * available table at rest (cure_unrest), and has been whenever it was looked at since, and nothing
  * was planned?  (the balancer's condition) */
 bool guardian_all_healthy(const struct meta *meta);
+
+/* Partitions that lack a member which frozen nobody may become, at the last look at all of them. */
+uint32_t guardian_starved(const struct meta *meta);
 
 uint64_t guardian_scans(const struct meta *meta); /* looks at all partitions, begun so far */
 

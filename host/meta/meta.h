@@ -54,6 +54,7 @@ struct recover;
 struct guardian;
 struct balancer;
 struct freeze;
+struct asker;
 struct ddl;
 struct rdsn_client;
 
@@ -85,6 +86,7 @@ struct meta {
     struct balancer *balancer; /* NULL: not serving */
     struct ddl *ddl;           /* NULL: not serving */
     struct freeze *freeze;     /* NULL: not serving */
+    struct asker *asker;       /* NULL: not serving */
     int32_t level;             /* LEVEL_*, as set; meta_level_now is what counts */
     int32_t level_told;        /* the last one that counted */
     bool too_few;              /* servers are alive, as of the last tick or change */

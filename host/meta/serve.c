@@ -7,6 +7,7 @@
 #include "host/meta/drops.h"
 #include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
+#include "host/meta/learner.h"
 
 /* -- Levels ----------------------------------------------------------------------------------- */
 
@@ -71,6 +72,7 @@ void meta_node_alive(struct meta *meta, const struct detector_node *from)
     live->named = from->named;
     live->unheard = false;
     live->collected = false;
+    ask_forget(meta, node);
     meta_level_changed(meta);
     guardian_renew(meta, node);
     guardian_scan(meta);
@@ -90,6 +92,7 @@ static uint32_t meta_node_dead(struct meta *meta, const struct detector_node *fr
     live->unknown = 0;
     live->strays = 0;
     collect_forget(live);
+    ask_forget(meta, node);
     guardian_touch_node(meta, node);
     return live->partitions.count;
 }
@@ -208,6 +211,7 @@ void meta_serve(struct meta *meta, struct cluster *cluster, bool recovered)
     meta->writer = writer_new(meta->loop, meta->store, meta->fence, meta_lost_fence, meta);
     meta->guardian = guardian_new(meta);
     meta->balancer = balancer_new(meta);
+    meta->asker = asker_new(meta);
     meta->freeze = freeze_new(meta);
     meta_remember(meta, recovered);
     meta_introduce(meta);
@@ -234,6 +238,8 @@ void meta_unserve(struct meta *meta)
     meta->balancer = NULL;
     freeze_free(meta->freeze);
     meta->freeze = NULL;
+    asker_free(meta->asker);
+    meta->asker = NULL;
     guardian_free(meta->guardian);
     meta->guardian = NULL;
     writer_free(meta->writer);

@@ -98,7 +98,8 @@ static void state_node_done(struct state_node *node)
 {
     set64_done(&node->partitions);
     set64_done(&node->garbage);
-    set64_done(&node->ahead);
+    set64_done(&node->left);
+    free(node->held);
 }
 
 void state_done(struct state *state)
@@ -256,7 +257,7 @@ struct cure *state_cure_make(struct state *state, struct gpid pid)
 void state_cure_settle(struct state *state, struct cure *cure)
 {
     if (cure->change || cure->action_count || cure->waits || cure->dirty || cure->asleep
-        || cure->ddd || cure->drop_count)
+        || cure->ddd || cure->starved || cure->kept || cure->drop_count)
         return;
     int32_t table = state_table(state, cure->pid.app_id);
     state->tables[table].cures[cure->pid.partition] = NULL;

@@ -54,9 +54,16 @@ struct action {
     int32_t node;   /* the node that it is about */
 };
 
+/* Does the node become a learner by it? */
+static inline bool action_learns(const struct action *action)
+{
+    return action->type == CONFIG_ADD_SECONDARY || action->type == CONFIG_ADD_SECONDARY_FOR_LB;
+}
+
 #define CURE_ACTIONS_MAX 4 /* steps of one operator's or balancer's proposal */
 
 struct change;
+struct cure_list;
 
 /* What is going on with one partition; most have none. */
 struct cure {
@@ -64,15 +71,17 @@ struct cure {
     struct change *change;                   /* being written to the store; NULL: nothing */
     struct action actions[CURE_ACTIONS_MAX]; /* the first is proposed, the others come after it */
     uint8_t action_count;
-    bool planned;  /* they are the operator's or the balancer's, not the guardian's own */
-    bool counted;  /* the first is in its node's planned_* */
-    uint8_t stage; /* of the proposal: how often it was sent (guardian) */
-    bool waits;    /* in the guardian's list of proposals sent */
-    bool dirty;    /* in the guardian's list to be looked at */
-    bool deferred; /* ... of those that are looked at once a node takes more again */
-    bool asleep;   /* its primary may be INACTIVE: ask it to serve (after a recovery) */
-    bool ddd;      /* no primary could be chosen; `reason` says why */
-    br_time due;   /* when the proposal is sent again */
+    bool planned;           /* they are the operator's or the balancer's, not the guardian's own */
+    bool counted;           /* the first is in its node's planned_* */
+    uint8_t stage;          /* of the proposal: how often it was sent (guardian) */
+    bool waits;             /* in the guardian's list of proposals sent */
+    bool dirty;             /* in the guardian's list to be looked at */
+    bool starved;           /* it lacks a member, and frozen nobody may become it (learner.h) */
+    struct cure_list *held; /* dirty, but in this list instead: looked at once a node takes more
+                               again, or has told */
+    bool asleep;            /* its primary may be INACTIVE: ask it to serve (after a recovery) */
+    bool ddd;               /* no primary could be chosen; `reason` says why */
+    br_time due;            /* when the proposal is sent again */
     TAILQ_ENTRY(cure) look;
     TAILQ_ENTRY(cure) wait;
     struct drop *drops;
@@ -80,7 +89,18 @@ struct cure {
     int32_t preferred;  /* the next of drops to become a secondary; below 0: none */
     const char *reason; /* static or in `text` */
     char *text;
-    int64_t told, told_ballot; /* what the primary of that ballot had committed, by its last sync */
+    int64_t told, told_ballot; /* what the primary of that ballot had committed, by its own word */
+    br_time told_at;           /* ... when; 0: never */
+    uint8_t vain; /* how often it told since, and was no primary of this group by its own word */
+    bool kept;    /* for that, until the next look at all partitions */
+};
+
+TAILQ_HEAD(cure_list, cure);
+
+/* A replica that a server told of and that is no member. */
+struct held {
+    uint64_t key; /* state_key */
+    int64_t committed;
 };
 
 /* How much of a table one node carries; kept once somebody asked (state_shares). */
@@ -115,9 +135,13 @@ struct state_node {
     bool unheard;         /* alive because the metadata name it: its version is not known */
     uint32_t ripe;        /* replicas of its last sync that a release lets be collected */
     struct set64 garbage; /* state_key of each that it was last told to collect */
-    struct set64 ahead;   /* ... that it is no member of, and holds more of than the group has */
-    uint32_t ahead_sure;  /* of these, whose primaries told too: it is no matter of time */
-    uint32_t ahead_told;  /* how many of these were last spoken of */
+    struct held *held;    /* of learner.c, while frozen: by ascending key */
+    uint32_t held_count, held_cap;
+    br_time held_at;       /* when it told of them; 0: it has not since it came */
+    struct set64 left;     /* state_key of each partition that it left since */
+    uint32_t ahead;        /* of them, of which the group's primary told less */
+    uint32_t ahead_before; /* the time before */
+    uint32_t ahead_said;   /* how many were last spoken of */
 };
 
 struct state {
@@ -126,7 +150,6 @@ struct state {
     struct state_node *nodes;   /* parallel to cluster.nodes */
     uint32_t table_cap, node_cap;
     uint32_t writing;        /* partition changes of all tables */
-    int64_t shrunk_ms;       /* a group had committed less than before; unix, 0: never */
     uint64_t unhealthy_hint; /* changes with every change: what was derived from before is stale */
     void *spare[STATE_MEMBERS_MAX / 2 + 1]; /* member lists to use again, by size / 8 */
 };

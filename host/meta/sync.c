@@ -14,6 +14,7 @@
 #include "host/meta/drops.h"
 #include "host/meta/freeze.h"
 #include "host/meta/guardian.h"
+#include "host/meta/learner.h"
 #include "host/meta/partition_wire.h"
 #include "host/meta/routes.h"
 #include "host/rdsn/info.h"
@@ -122,7 +123,6 @@ static void sync_collect(struct sync *sync, const struct msg_replica_info *repli
     const struct partition *partition = state_partition(state, replica->pid);
     if (!partition || table->def.status != BR_TABLE_AVAILABLE || partition->ballot < 0)
         return;
-    learner_told(meta, sync->node, replica);
     struct cure *cure = state_cure(state, replica->pid);
     if (!partition_has(partition, sync->node)) {
         drops_collect(state, replica->pid,
@@ -208,14 +208,18 @@ static void sync_hear(struct sync *sync)
     struct meta *meta = sync->route->meta;
     struct state_node *live = &meta->state.nodes[sync->node];
     const struct msg_replica_info *replicas = sync->request.stored_replicas.items;
-    uint32_t before = live->ahead_sure;
-    live->ahead_sure = 0;
-    set64_done(&live->ahead);
-    live->ahead = (struct set64){ 0 };
     uint32_t count = sync->others ? sync->request.stored_replicas.count : 0;
-    for (uint32_t i = 0; i < count; i++)
+    learner_begin(meta, sync->node);
+    for (uint32_t i = 0; i < count; i++) {
+        learner_told(meta, sync->node,
+                     &(struct told){ .pid = replicas[i].pid,
+                                     .status = replicas[i].status,
+                                     .ballot = replicas[i].ballot,
+                                     .committed = replicas[i].last_committed_decree });
         sync_collect(sync, &replicas[i]);
-    learners_tell(meta, sync->node, before);
+    }
+    learner_end(meta, sync->node);
+    ask_told(meta, sync->node);
     bool first = !live->collected;
     live->collected = true;
     live->told_ms = state_wall_ms();

@@ -102,12 +102,11 @@ static const char *survey_error(struct arena *arena, br_status status, const cha
     }
 }
 
-/* What is wrong with a chunk of rows that the plugin gave, or NULL.  Both kinds of row begin with
- * the node's index. */
-static const char *survey_chunk_fault(const struct br_chunk *chunk, int q, uint32_t index)
+/* Both kinds of row begin with the node's index. */
+const char *survey_chunk_fault(const struct br_chunk *chunk, int32_t kind, uint32_t index)
 {
-    bool tables = q == QUERY_TABLES;
-    if (chunk->kind != (tables ? BR_ROW_TABLE : BR_ROW_REPLICA))
+    bool tables = kind == BR_ROW_TABLE;
+    if (chunk->kind != kind)
         return "rows of another kind";
     if (chunk->row_size < (tables ? sizeof(struct br_table) : sizeof(struct br_replica))
         || chunk->row_size % 8 != 0)
@@ -128,7 +127,8 @@ static void survey_take_rows(struct query *query, int q, struct call_answer *ans
 {
     query->chunks = answer->chunks;
     for (const struct br_chunk *c = answer->chunks; c; c = c->next) {
-        const char *fault = survey_chunk_fault(c, q, query->ask->index);
+        const char *fault = survey_chunk_fault(c, q == QUERY_TABLES ? BR_ROW_TABLE : BR_ROW_REPLICA,
+                                               query->ask->index);
         if (fault) {
             struct buf why = { 0 };
             buf_printf(&why, "the transport plugin answered %s: a fault of the plugin", fault);

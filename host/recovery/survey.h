@@ -65,6 +65,10 @@ struct survey_run *survey_start(struct loop *loop, struct plugin *transport,
 void survey_cancel(struct survey_run *run);
 void survey_free(struct survey *survey);
 
+/* What is wrong with rows of this kind (BR_ROW_TABLE, BR_ROW_REPLICA) that a transport gave for the
+ * node of that index; NULL: nothing. */
+const char *survey_chunk_fault(const struct br_chunk *chunk, int32_t kind, uint32_t index);
+
 /* C7's sentences: one a silent node, in list order; a loss with the consent "skip_bad_nodes". */
 void survey_find(const struct survey *survey, struct findings *findings);
 
