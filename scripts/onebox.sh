@@ -37,6 +37,9 @@ usage: ./run.sh start_onebox [OPTION...]
   -s|--store STORE         where the metadata are: zookeeper or sqlite (zookeeper, where Debian's
                            package is installed)
 
+A fresh one is released (bridle release): there is nothing to lose. One whose metadata were lost and
+recovered stays frozen.
+
 A onebox that was stopped is started as it was, with its config.yaml; clear_onebox makes room for
 another one.
 END
@@ -294,9 +297,12 @@ same() {
         error "this onebox has $(option "$1") $3, not $2; ./run.sh clear_onebox, and start a new one"
 }
 
-# onebox_make METAS REPLICAS APP PARTITIONS STORE: '' is what it was made with, or the default.
+# onebox_make METAS REPLICAS APP PARTITIONS STORE: '' is what it was made with, or the default.  $fresh:
+# no replica server of it has had a directory before, so that there is nothing to lose.
 onebox_make() {
     local i
+    fresh=yes
+    for i in "$onebox"/replica[0-9]*; do [ ! -d "$i" ] || fresh=; done
     if [ -f "$onebox/options" ]; then
         same metas "$1" 'meta servers'
         same replicas "$2" 'replica servers'
@@ -345,10 +351,25 @@ wait_healthy() {
     echo 'Cluster becomes healthy.'
 }
 
+# release_fresh: a cluster of nothing but what it has just made need not be frozen.  It is, until it has
+# tables.
+release_fresh() {
+    local said end=$((SECONDS + patience))
+    until said=$(timeout 15 "$build/bridle" --cluster "$(meta_list)" release -y onebox 2>&1); do
+        case $said in *ERR_UNDER_RECOVERY*) end=0 ;; esac
+        if [ "$SECONDS" -ge "$end" ]; then
+            echo "INFO: the cluster stays frozen (${said##*$'\n'}); ./run.sh shell release, once its data are whole"
+            return
+        fi
+        look
+    done
+    echo 'INFO: released: there was nothing to lose; ./run.sh shell freeze takes it back'
+}
+
 # -- Commands -------------------------------------------------------------------------------------
 
 run_start_onebox() {
-    local metas='' replicas='' app='' partitions='' store='' wait='' kind id
+    local metas='' replicas='' app='' partitions='' store='' wait='' fresh='' kind id
     while [ $# -gt 0 ]; do
         case $1 in
             -h | --help) onebox_usage start_onebox; exit 0 ;;
@@ -377,6 +398,7 @@ run_start_onebox() {
     while read -r kind id; do vacant "$kind" "$id"; done < <(instances)
     while read -r kind id; do spawn "$kind" "$id"; done < <(instances)
     while read -r kind id; do await "$kind" "$id"; done < <(instances)
+    [ -z "$fresh" ] || release_fresh
     [ -z "$wait" ] || wait_healthy
 }
 

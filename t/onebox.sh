@@ -50,6 +50,8 @@ done
 box 0 '^Cluster becomes healthy\.$' start_onebox -m 1 -r 3 -a users -p 4 -s sqlite -w
 for name in meta@1 replica@1 replica@2 replica@3; do expect start "^INFO: $name started$" "$dir/out"; done
 expect start '^Wait cluster to become healthy\.\.\.$' "$dir/out"
+expect start '^INFO: released: there was nothing to lose' "$dir/out"
+box 0 '^released by ' shell freeze_status
 box 0 'users +4 +4 +0' shell ls -d
 box 0 'zookeeper_root +: /pegasus/onebox/127.0.0.1' shell cluster_info
 [ -d "$box/replica1/data/replica/reps/2.0.pegasus" ] || die 'no replica on disk'

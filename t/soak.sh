@@ -18,6 +18,8 @@ echo "seed $seed"
 "$top_srcdir/t/tables.sh" sqlite 20 "$seed" 256
 "$top_srcdir/t/tables.sh" zookeeper 20 "$seed" 256
 "$top_srcdir/t/serve.sh" zookeeper
+"$top_srcdir/t/freeze.sh" sqlite long
+"$top_srcdir/t/freeze.sh" zookeeper long
 "$top_srcdir/t/walk_kill.sh" 10 "$seed" zookeeper
 PARTITIONS=24 ONLY=kill SECONDS_MAX=600 "$top_srcdir/t/data.sh" 1000000 "$seed"
 SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --log-size 65536
