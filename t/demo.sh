@@ -64,5 +64,8 @@ say 'The flag goes back, so that a restart does not ask for a recovery again:'
 edit 's@recover_from_replica_server: true@recover_from_replica_server: false@'
 run restart_onebox_instance -m 1
 
+say 'No replica server may delete anything of a recovered cluster, until you say so (release):'
+run shell freeze_status
+
 say 'Every key, compared byte for byte with what was written:'
 run bench --app_name temp -t readrandom_pegasus -n $keys --threads 8 --verify

@@ -94,6 +94,7 @@ wait_for 60 all_read
 primaries=$(($(now_ms) - began))
 wait_for 60 all_healthy
 whole=$(($(now_ms) - began))
+box 0 '^frozen: no operator has released it' shell freeze_status
 box 0 ' temp +8 +8 +0 +0 +0 ' shell ls -d
 box 0 '^zookeeper_root +: /pegasus/onebox_recovery/127\.0\.0\.1 *$' shell cluster_info
 found temp "$keys"
