@@ -16,6 +16,7 @@ usage: ./run.sh COMMAND [OPTION...]
   build                            configure and build into ./build
   check [SUITE...]                 run the test suites of ./build, or only those named
   soak [SECONDS]                   kill sweeps and fuzzing, SECONDS each (default 600)
+  coverage                         lines and branches of the recovery, policies and stores that tests run
   benchmarks                       measure, against a ceiling or a rival in the same run
   format                           clang-format every source file
   help                             this text
@@ -155,6 +156,10 @@ case $command in
     test) test_all ;;
     demo) deps; build; exec "$top/t/demo.sh" "$@" ;;
     soak) deps; build; exec "$top/t/soak.sh" "$@" ;;
+    coverage)
+        deps
+        configure_in "$build-coverage" --enable-werror --enable-coverage
+        exec "$top/t/coverage.sh" ;;
     benchmarks) deps redis-server; build; make -C "$build" -s benchmarks ;;
     format) find include host plugin t -name '*.[ch]' -exec clang-format -i {} + ;;
     start_onebox | stop_onebox | list_onebox | clear_onebox | start_onebox_instance | \
