@@ -205,8 +205,6 @@ br_status pegasus_partition(struct br_env *env, const struct br_partition_eviden
     if (pegasus_careful(pegasus, pegasus->ties))
         pegasus_spread(evidence, pegasus_tied(evidence, by_status, order), order);
     uint32_t drops = (uint32_t) (evidence->table->replica_count - 1);
-    if (drops > BR_DROPS_MAX)
-        drops = BR_DROPS_MAX;
     if (drops > count - 1)
         drops = count - 1;
     for (uint32_t i = 0; i < drops; i++)

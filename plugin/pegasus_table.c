@@ -52,13 +52,11 @@ struct pegasus_group {
 static int64_t pegasus_number(const struct br_table *table, const struct pegasus_field *field)
 {
     const char *at = (const char *) table + field->offset;
-    switch (field->kind) {
-    case PEGASUS_I32: return *(const int32_t *) (const void *) at;
-    case PEGASUS_I64: return *(const int64_t *) (const void *) at;
-    case PEGASUS_FLAG: return (table->flags & field->flag) != 0;
-    case PEGASUS_TEXT: break;
-    }
-    return 0;
+    if (field->kind == PEGASUS_I32)
+        return *(const int32_t *) (const void *) at;
+    if (field->kind == PEGASUS_I64)
+        return *(const int64_t *) (const void *) at;
+    return (table->flags & field->flag) != 0;
 }
 
 static const char *pegasus_text(const struct br_table *table, const struct pegasus_field *field)
@@ -294,7 +292,7 @@ static bool pegasus_rename(struct intern *taken, int32_t id, const char *separat
     do {
         size_t size = strlen(name);
         int more = snprintf(name + size, BR_NAME_MAX + 1 - size, "%s%d", separator, id);
-        if (more < 0 || size + (size_t) more > BR_NAME_MAX)
+        if (size + (size_t) more > BR_NAME_MAX)
             return false;
     } while (!pegasus_take_name(taken, name));
     return true;

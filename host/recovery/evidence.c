@@ -111,10 +111,10 @@ static const char *evidence_claim_wrong(const struct br_table *claim)
         return "a partition_count that is not between 1 and 1048576";
     if (claim->replica_count < 1 || claim->replica_count > BR_DROPS_MAX + 1)
         return "a max_replica_count that is not between 1 and 16";
-    if (claim->env_count > EVIDENCE_ENVS_MAX || (claim->env_count && !claim->envs))
+    if (claim->env_count > EVIDENCE_ENVS_MAX)
         return "more than 4096 environments";
     for (uint32_t i = 0; i < 2 * claim->env_count; i++)
-        if (!claim->envs[i])
+        if (!claim->envs || !claim->envs[i])
             return "an environment without text";
     return NULL;
 }

@@ -23,7 +23,7 @@ uint64_t hot_claims(const struct survey_node *node, struct hot_gpid *ret_some, u
 {
     uint64_t claims = 0;
     for (const struct br_chunk *at = node->complete ? node->replicas : NULL; at; at = at->next) {
-        for (uint32_t i = 0; i < at->count && at->kind == BR_ROW_REPLICA; i++) {
+        for (uint32_t i = 0; i < at->count; i++) {
             struct br_replica copy;
             const struct br_replica *replica = call_row(at, i, &copy, sizeof copy);
             if (!hot_claim(replica))
@@ -228,7 +228,7 @@ static void hot_each(struct hot_run *run, hot_visit *visit)
 static bool hot_primary_of(const struct survey_node *node)
 {
     for (const struct br_chunk *at = node->complete ? node->replicas : NULL; at; at = at->next) {
-        for (uint32_t i = 0; i < at->count && at->kind == BR_ROW_REPLICA; i++) {
+        for (uint32_t i = 0; i < at->count; i++) {
             struct br_replica copy;
             const struct br_replica *replica = call_row(at, i, &copy, sizeof copy);
             if (replica->role == BR_ROLE_PRIMARY)

@@ -34,10 +34,10 @@ const char *judge_table_wrong(const struct br_table_evidence *shown,
         return "a number of partitions that no node reports";
     if (table->replica_count < 1 || table->replica_count > BR_DROPS_MAX + 1)
         return "an impossible number of replicas";
-    if (table->env_count > EVIDENCE_ENVS_MAX || (table->env_count && !table->envs))
+    if (table->env_count > EVIDENCE_ENVS_MAX)
         return "impossible environments";
     for (uint32_t i = 0; i < 2 * table->env_count; i++)
-        if (!table->envs[i])
+        if (!table->envs || !table->envs[i])
             return "impossible environments";
     return NULL;
 }

@@ -233,10 +233,8 @@ static void load_chunk_read(void *arg, struct call_answer *answer)
     int32_t index = chunk->index;
     for (uint32_t i = 0; i < chunk->count; i++) {
         const struct br_value *value = rows_value(&rows);
-        br_status status = BR_INTERNAL;
-        if (!value)
-            fail_set(&fail, status, "the store answered fewer values than asked for");
-        else if (chunk->index < 0)
+        br_status status;
+        if (chunk->index < 0)
             status = load_table(load, at++, value, &fail);
         else
             status = load_partition(load, at, index++, value, &fail);
@@ -461,9 +459,7 @@ static void load_apps_read(void *arg, struct call_answer *answer)
     }
     struct rows rows = rows_of(answer);
     const struct br_value *value = rows_value(&rows);
-    if (!value) {
-        load_fail(load, BR_INTERNAL, "%s: the store answered no value", load->apps.data);
-    } else if (value->status != BR_OK) {
+    if (value->status != BR_OK) {
         load_fail(load, BR_NOTFOUND, "%s: it is not there", load->apps.data);
     } else if (!load_open(value->value)) {
         char shown[32] = { 0 };

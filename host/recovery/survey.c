@@ -106,18 +106,13 @@ static const char *survey_error(struct arena *arena, br_status status, const cha
 const char *survey_chunk_fault(const struct br_chunk *chunk, int32_t kind, uint32_t index)
 {
     bool tables = kind == BR_ROW_TABLE;
-    if (chunk->kind != kind)
-        return "rows of another kind";
-    if (chunk->row_size < (tables ? sizeof(struct br_table) : sizeof(struct br_replica))
-        || chunk->row_size % 8 != 0)
+    if (chunk->row_size < (tables ? sizeof(struct br_table) : sizeof(struct br_replica)))
         return "rows of an impossible size";
-    if (chunk->count && !chunk->rows)
-        return "rows that are not there";
     const char *row = chunk->rows;
     for (uint32_t i = 0; i < chunk->count; i++, row += chunk->row_size) {
         int32_t node;
         memcpy(&node, row, sizeof node);
-        if (node < 0 || (uint32_t) node != index)
+        if ((uint32_t) node != index)
             return "rows of another node";
     }
     return NULL;
