@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "host/recovery/evidence.h"
 #include "t/judge.h"
 
 struct bad {
@@ -17,11 +18,16 @@ enum way {
     TABLE_STATUS,
     TABLE_PARTITIONS,
     TABLE_PARTITIONS_NEGATIVE,
+    TABLE_PARTITIONS_MANY,
     TABLE_REPLICAS,
+    TABLE_REPLICAS_MANY,
     TABLE_NAME_NULL,
     TABLE_NAME_CONTROL,
     TABLE_TYPE_EMPTY,
     TABLE_ENVS,
+    TABLE_ENVS_MANY,
+    TABLE_ENV_NULL,
+    TABLE_HOLE_LIVES,
     NAMES_FAIL,
     NAMES_INDEX,
     NAMES_EMPTY,
@@ -34,8 +40,10 @@ enum way {
     PRIMARY_NEGATIVE,
     PRIMARY_NONE,
     PRIMARY_NONE_DROPS,
+    PRIMARY_NONE_BALLOT,
     PRIMARY_LOWER,
     PRIMARY_LESS_PREPARED,
+    PRIMARY_LESS_COMMITTED,
     BALLOT,
     DROP_HIGH,
     DROP_NEGATIVE,
@@ -50,11 +58,20 @@ static enum way bad_way(struct br_env *env)
     return (enum way)((struct bad *) env->self)->way;
 }
 
+/* Table 3, which nobody describes. */
+static const struct br_table bad_hole = { .status = BR_TABLE_DROPPED,
+                                          .partition_count = 1,
+                                          .replica_count = 3,
+                                          .name = "hole",
+                                          .type = "pegasus" };
+
 static br_status bad_table(struct br_env *env, const struct br_table_evidence *evidence,
                            struct br_table_verdict *verdict)
 {
+    static const char *const null_value[] = { "key", NULL };
     struct br_table *table = &verdict->table;
-    *table = *evidence->claims[0];
+    *table = evidence->placeholder ? bad_hole : *evidence->claims[0];
+    table->id = evidence->id;
     switch (bad_way(env)) {
     case TABLE_FAILS: return br_fail(env, BR_INVALID, "table %d is ugly", evidence->id);
     case TABLE_FAILS_SILENTLY: return BR_INTERNAL;
@@ -62,11 +79,19 @@ static br_status bad_table(struct br_env *env, const struct br_table_evidence *e
     case TABLE_STATUS: table->status = BR_TABLE_DROPPING; break;
     case TABLE_PARTITIONS: table->partition_count++; break;
     case TABLE_PARTITIONS_NEGATIVE: table->partition_count = -8; break;
+    case TABLE_PARTITIONS_MANY: table->partition_count = BR_PARTITIONS_MAX + 1; break;
     case TABLE_REPLICAS: table->replica_count = 0; break;
+    case TABLE_REPLICAS_MANY: table->replica_count = BR_DROPS_MAX + 2; break;
     case TABLE_NAME_NULL: table->name = NULL; break;
     case TABLE_NAME_CONTROL: table->name = "a\nb"; break;
     case TABLE_TYPE_EMPTY: table->type = ""; break;
     case TABLE_ENVS: table->env_count = 1; break;
+    case TABLE_ENVS_MANY: table->env_count = EVIDENCE_ENVS_MAX + 1; break;
+    case TABLE_ENV_NULL:
+        table->env_count = 1;
+        table->envs = null_value;
+        break;
+    case TABLE_HOLE_LIVES: table->status = BR_TABLE_AVAILABLE; break;
     default: break;
     }
     return BR_OK;
@@ -107,6 +132,10 @@ static br_status bad_partition(struct br_env *env, const struct br_partition_evi
     case PRIMARY_HIGH: verdict->primary = 3; break;
     case PRIMARY_NEGATIVE: verdict->primary = -2; break;
     case PRIMARY_NONE_DROPS: verdict->primary = -1; break;
+    case PRIMARY_NONE_BALLOT:
+        verdict->primary = -1;
+        verdict->drop_count = 0;
+        break;
     case PRIMARY_NONE:
         verdict->primary = -1;
         verdict->drop_count = 0;
@@ -118,6 +147,7 @@ static br_status bad_partition(struct br_env *env, const struct br_partition_evi
         verdict->ballot = evidence->replicas[1]->ballot;
         break;
     case PRIMARY_LESS_PREPARED:
+    case PRIMARY_LESS_COMMITTED:
         verdict->primary = 1;
         verdict->drop_count = 0;
         verdict->ballot = evidence->replicas[1]->ballot;
@@ -157,6 +187,8 @@ static const struct bad_case {
     [TABLE_STATUS] = { TABLE("a status other than available or dropped"), "status" },
     [TABLE_PARTITIONS] = { TABLE("a number of partitions that no node reports"), "partitions" },
     [TABLE_PARTITIONS_NEGATIVE] = { TABLE("an impossible number of partitions"), "partitions" },
+    [TABLE_PARTITIONS_MANY] = { TABLE("an impossible number of partitions"), "partitions" },
+    [TABLE_REPLICAS_MANY] = { TABLE("an impossible number of replicas"), "replicas" },
     [TABLE_REPLICAS] = { TABLE("an impossible number of replicas"), "replicas" },
     [TABLE_NAME_NULL] = { TABLE(A_NAME), "name" },
     [TABLE_NAME_CONTROL] = { TABLE(A_NAME), "name" },
@@ -164,6 +196,11 @@ static const struct bad_case {
                                  "characters"),
                            "type" },
     [TABLE_ENVS] = { TABLE("impossible environments"), "environments" },
+    [TABLE_ENVS_MANY] = { TABLE("impossible environments"), "environments" },
+    [TABLE_ENV_NULL] = { TABLE("impossible environments"), "environments" },
+    [TABLE_HOLE_LIVES] = { "ERROR: policy bad gave app(3) a status other than dropped, though no "
+                           "node describes it",
+                           "status" },
     [NAMES_FAIL] = { NULL, "policy bad: no names today (on the names)" },
     [NAMES_INDEX] = { "ERROR: policy bad gave a name to a table that is not there", "not there" },
     [NAMES_EMPTY] = { "ERROR: policy bad gave " A_NAME, "name" },
@@ -176,6 +213,10 @@ static const struct bad_case {
     [PRIMARY_NEGATIVE] = { PARTITION("a primary that is none of its replicas"), NULL },
     [PRIMARY_NONE] = { PARTITION("no primary without finding a loss"), NULL },
     [PRIMARY_NONE_DROPS] = { PARTITION("drops or a ballot without a primary"), NULL },
+    [PRIMARY_NONE_BALLOT] = { PARTITION("drops or a ballot without a primary"), NULL },
+    [PRIMARY_LESS_COMMITTED] = { "ERROR: policy bad gave partition(4.0) a primary that passes over "
+                                 "a higher replica without finding a loss",
+                                 NULL },
     [PRIMARY_LOWER] = { PARTITION("a primary that passes over a higher replica without finding a "
                                   "loss"),
                         NULL },
@@ -201,8 +242,10 @@ START_TEST(bad_case)
     kit_nodes(&kit, 3);
     kit_table_everywhere(&kit, 1, "t", 1);
     kit_table_everywhere(&kit, 2, "u", 1);
+    kit_table_everywhere(&kit, 4, "v", 1);
     for (int32_t i = 0; i < 3; i++) {
         kit_replica(&kit, i, 1, 0, i == 0 ? 6 : 5, 9, 9);
+        kit_replica(&kit, i, 4, 0, 5, i == 0 ? 9 : 8, 9);
         kit_replica(&kit, i, 2, 0, 5, 9, i == 0 ? 10 : 9);
     }
     kit_judge(&kit);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/base/mem.h"
+#include "host/recovery/rows.h"
 
 #define TABLE(id, status, count, more)                                                             \
     "{\"status\":\"app_status::" status "\",\"app_type\":\"pegasus\",\"app_name\":\"temp\","       \
@@ -35,6 +36,9 @@ static const struct load_row {
     { "dropped", "", "2", TABLE("2", "AS_DROPPED", "2", ""), PARTITION("2.0"), BR_OK, "" },
     { "abort 2: lock", "lock", "2", GOOD, PARTITION("2.0"), BR_CORRUPT,
       "/c/apps: invalid transaction state(lock)" },
+    { "abort 2: a value as long", "locked", "2", GOOD, NULL, BR_CORRUPT, "state(locked)" },
+    { "abort 2: a long value", "0123456789abcdefghijklmnopqrst\x7fz", "2", GOOD, NULL, BR_CORRUPT,
+      "state(0123456789abcdefghijklmnopqrst?)" },
     { "abort 2: another value", "\x01why", "2", GOOD, NULL, BR_CORRUPT, "state(?why)" },
     { "abort 4: no JSON", "unlock", "2", "{\"status\":", PARTITION("2.0"), BR_CORRUPT,
       "/c/apps/2: " },
@@ -43,6 +47,12 @@ static const struct load_row {
       BR_CORRUPT, "/c/apps/2: the record's key 'partition_count'" },
     { "abort 5: creating", "unlock", "2", TABLE("2", "AS_CREATING", "2", ""), NULL, BR_CORRUPT,
       "/c/apps/2: invalid status(2) for app(temp) in remote storage" },
+    { "abort 5: nameless", "unlock", "2", "{\"app_id\":2,\"status\":\"app_status::AS_CREATING\"}",
+      NULL, BR_CORRUPT, "/c/apps/2: invalid status(2) for app()" },
+    { "abort 15: no replicas", "unlock", "2",
+      "{\"status\":\"app_status::AS_AVAILABLE\",\"app_type\":\"pegasus\",\"app_name\":\"temp\","
+      "\"app_id\":2,\"partition_count\":2,\"max_replica_count\":0}",
+      NULL, BR_CORRUPT, "/c/apps/2: max_replica_count 0 is not positive" },
     { "abort 5: unknown", "unlock", "2", TABLE("2", "AS_RESTING", "2", ""), NULL, BR_CORRUPT,
       "/c/apps/2: invalid status(0)" },
     { "abort 6: another pid", "unlock", "2", GOOD, PARTITION("2.1"), BR_CORRUPT,
@@ -220,11 +230,43 @@ END_TEST
 /* -- A store that fails: abort site 3 ------------------------------------------------------------
  */
 
+enum sickness {
+    SICK_DENIES,
+    SICK_FEW,     /* it answers too few values */
+    SICK_FORGETS, /* what was listed is not there */
+    SICK_TWICE,   /* it lists one child twice */
+    SICK_MANY,    /* it lists too many */
+};
+
 static struct sick {
     struct plugin *inner;
     int left; /* calls until it fails */
-    bool few; /* it answers too few values instead */
+    enum sickness sickness;
 } sick;
+
+static const struct br_chunk *sick_values(struct br_call *call, uint32_t count)
+{
+    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
+    struct br_value *values = br_rows(call, count * sizeof *values);
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = (struct br_value){ .status = BR_NOTFOUND };
+    *chunk = (struct br_chunk){
+        .kind = BR_ROW_VALUE, .row_size = sizeof *values, .count = count, .rows = values
+    };
+    return chunk;
+}
+
+static const struct br_chunk *sick_names(struct br_call *call, uint32_t count, const char *name)
+{
+    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
+    const char **names = br_rows(call, count * sizeof *names);
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = name;
+    *chunk = (struct br_chunk){
+        .kind = BR_ROW_NAME, .row_size = sizeof *names, .count = count, .rows = names
+    };
+    return chunk;
+}
 
 static void sick_read(struct br_env *env, const char *const *paths, uint32_t count,
                       struct br_call *call)
@@ -232,8 +274,10 @@ static void sick_read(struct br_env *env, const char *const *paths, uint32_t cou
     (void) env;
     if (sick.left-- > 0)
         sick.inner->ops.store.read(&sick.inner->owner.env, paths, count, call);
-    else if (sick.few)
+    else if (sick.sickness == SICK_FEW)
         br_reply_rows(call, NULL);
+    else if (sick.sickness == SICK_FORGETS)
+        br_reply_rows(call, sick_values(call, count));
     else
         br_reply_fail(call, BR_DENIED, "not for you");
 }
@@ -243,6 +287,10 @@ static void sick_list(struct br_env *env, const char *path, struct br_call *call
     (void) env;
     if (sick.left-- > 0)
         sick.inner->ops.store.list(&sick.inner->owner.env, path, call);
+    else if (sick.sickness == SICK_TWICE)
+        br_reply_rows(call, sick_names(call, 2, "7"));
+    else if (sick.sickness == SICK_MANY)
+        br_reply_rows(call, sick_names(call, BR_TABLES_MAX + 1, "7"));
     else
         br_reply_fail(call, BR_DENIED, "not for you");
 }
@@ -258,14 +306,30 @@ START_TEST(abort_3)
     sick.inner = recovery_store("memory", NULL);
     load_make(sick.inner, &load_rows[2]);
     struct plugin *store = recovery_open(&bridle_store_sick, NULL);
-    for (int at = 0; at < 4; at++) {
-        for (int few = 0; few < 2; few++) {
-            sick.left = at;
-            sick.few = few;
-            ck_assert_ptr_null(recovery_load(store, "/c", &fail));
-            ck_assert_int_eq(fail.status, few && at != 1 ? BR_CORRUPT : BR_DENIED);
-            ck_assert_msg(strstr(fail.text, "/c/apps") != NULL, "%s", fail.text);
-        }
+    static const struct {
+        int left;
+        enum sickness sickness;
+        br_status status;
+        const char *words;
+    } rows[] = {
+        { 0, SICK_DENIES, BR_DENIED, "/c/apps: " },
+        { 1, SICK_DENIES, BR_DENIED, "/c/apps: " },
+        { 2, SICK_DENIES, BR_DENIED, "/c/apps: " },
+        { 3, SICK_DENIES, BR_DENIED, "/c/apps: " },
+        { 0, SICK_FEW, BR_CORRUPT, "/c/apps: " },
+        { 2, SICK_FEW, BR_CORRUPT, "/c/apps: " },
+        { 3, SICK_FEW, BR_CORRUPT, "/c/apps: " },
+        { 0, SICK_FORGETS, BR_NOTFOUND, "/c/apps: it is not there" },
+        { 2, SICK_FORGETS, BR_CORRUPT, "/c/apps/2: the record vanished while it was read" },
+        { 1, SICK_TWICE, BR_INTERNAL, "/c/apps/7: the store listed it twice" },
+        { 1, SICK_MANY, BR_TOOBIG, "/c/apps: it has 65537 children, more than 65536" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sick.left = rows[i].left;
+        sick.sickness = rows[i].sickness;
+        ck_assert_ptr_null(recovery_load(store, "/c", &fail));
+        ck_assert_int_eq(fail.status, rows[i].status);
+        ck_assert_msg(strstr(fail.text, rows[i].words) != NULL, "row %zu: %s", i, fail.text);
     }
     sick.left = 100;
     struct cluster *cluster = recovery_load(store, "/c", &fail);
@@ -289,6 +353,10 @@ static void change_status(struct cluster *c)
 static void change_name(struct cluster *c)
 {
     c->tables[1].def.name = "another";
+}
+static void change_no_name(struct cluster *c)
+{
+    c->tables[1].def.name = NULL;
 }
 static void change_type(struct cluster *c)
 {
@@ -392,6 +460,7 @@ static const struct {
     { change_id, "app_id is", false },
     { change_status, "status is 2 in the store", false },
     { change_name, "app_name is \"another\"", false },
+    { change_no_name, "app_name is \"\" in the store", false },
     { change_type, "app_type is", false },
     { change_env, "default_ttl is \"1\" in the store, \"86400\" was planned", false },
     { change_env_key, "env default_ttl is not", false },
@@ -438,10 +507,55 @@ START_TEST(verify_fields)
     verify_rows[_i].change(&found);
     ck_assert_int_eq(verify_cluster(&planned, &found, LAYOUT_26, &fail), BR_CONFLICT);
     ck_assert_msg(strstr(fail.text, verify_rows[_i].words) != NULL, "%s", fail.text);
+    ck_assert_int_eq(verify_cluster(&found, &planned, LAYOUT_26, NULL), BR_CONFLICT);
     ck_assert_int_eq(verify_cluster(&planned, &found, LAYOUT_25, NULL),
                      verify_rows[_i].not_25 ? BR_OK : BR_CONFLICT);
     cluster_done(&planned);
     cluster_done(&found);
+}
+END_TEST
+
+/* -- Rows -------------------------------------------------------------------------------------- */
+
+/* Chunks of another kind and empty ones are stepped over. */
+START_TEST(rows_walk)
+{
+    const char *const names[] = { "a", "b" };
+    const struct br_value value = { .version = 7 };
+    struct br_chunk chunks[4] = {
+        { .kind = BR_ROW_VALUE, .row_size = sizeof value, .count = 1, .rows = &value },
+        { .kind = BR_ROW_NAME, .row_size = sizeof *names },
+        { .kind = BR_ROW_NAME, .row_size = sizeof *names, .count = 2, .rows = names },
+        { .kind = BR_ROW_VALUE, .row_size = sizeof value, .count = 1, .rows = &value },
+    };
+    for (int i = 0; i < 3; i++)
+        chunks[i].next = &chunks[i + 1];
+    const struct call_answer answer = { .chunks = chunks };
+    struct rows rows = rows_of(&answer);
+    ck_assert_str_eq(rows_name(&rows), "a");
+    ck_assert_str_eq(rows_name(&rows), "b");
+    ck_assert_ptr_null(rows_name(&rows));
+    rows = rows_of(&answer);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(rows_value(&rows)->version, 7);
+    ck_assert_ptr_null(rows_value(&rows));
+    ck_assert_uint_eq(rows_count(&answer, BR_ROW_NAME), 2);
+    ck_assert_uint_eq(rows_count(&answer, BR_ROW_TABLE), 0);
+}
+END_TEST
+
+START_TEST(rows_numbers)
+{
+    static const struct {
+        const char *name;
+        int32_t number;
+    } rows[] = {
+        { "0", 0 },   { "9", 9 },  { "10", 10 }, { "11", -1 }, { "00", -1 },
+        { "01", -1 }, { "", -1 },  { "-1", -1 }, { "1a", -1 }, { "4294967297", -1 },
+        { ":", -1 },  { "a", -1 }, { "1 ", -1 }, { " 1", -1 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ck_assert_int_eq(rows_number(rows[i].name, 10), rows[i].number);
 }
 END_TEST
 
@@ -456,6 +570,8 @@ TCase *recovery_load_cases(void)
     tcase_add_test(tcase, load_many_tables);
     tcase_add_loop_test(tcase, load_canceled, 0, 4);
     tcase_add_test(tcase, abort_3);
+    tcase_add_test(tcase, rows_walk);
+    tcase_add_test(tcase, rows_numbers);
     tcase_add_loop_test(tcase, verify_fields, 0, (int) (sizeof verify_rows / sizeof *verify_rows));
     return tcase;
 }

@@ -147,6 +147,9 @@ START_TEST(judge_bad_claim)
         { "\xf4\x90\x80\x80", "x", false },
         { "\xf0\x9f\x90\x8e", "x", true },
         { "\xe2\x82", "x", false },
+        { "\xe0\x80\xaf", "x", false },
+        { "\xf0\x80\x80\xaf", "x", false },
+        { "\xf5\x80\x80\x80", "x", false },
         { "t", NULL, false },
         { "t", "", false },
         { "t", too_long, false },
@@ -234,6 +237,24 @@ START_TEST(judge_envs_max)
                       "environments, and no node describes it better");
     kit_done(&kit);
     free(envs);
+}
+END_TEST
+
+/* A transport's fault: environments without text. */
+START_TEST(judge_envs_without_text)
+{
+    static const char *const without_value[] = { "a", "1", "b", NULL };
+    struct kit kit;
+    judge_whole(&kit, QUIET, NULL);
+    for (int i = 0; i < 3; i++) {
+        kit.nodes[i].tables[0].env_count = 2;
+        kit.nodes[i].tables[0].envs = _i ? without_value : NULL;
+    }
+    kit_judge(&kit);
+    ck_assert(!kit_pass(&kit));
+    ck_assert_ptr_nonnull(
+        strstr(kit.text.data, "describes app(1) with an environment without text"));
+    kit_done(&kit);
 }
 END_TEST
 
@@ -466,10 +487,11 @@ int main(void)
     tcase_add_test(tcase, judge_node_twice);
     tcase_add_loop_test(tcase, judge_address_twice, 0, 2);
     tcase_add_loop_test(tcase, judge_nodes_max, 0, 2);
-    tcase_add_loop_test(tcase, judge_bad_claim, 0, 16);
+    tcase_add_loop_test(tcase, judge_bad_claim, 0, 19);
     tcase_add_test(tcase, judge_long_name_once);
     tcase_add_test(tcase, judge_described_twice);
     tcase_add_loop_test(tcase, judge_envs_max, 0, 2);
+    tcase_add_loop_test(tcase, judge_envs_without_text, 0, 2);
     tcase_add_loop_test(tcase, judge_bad_envs, 0, 2);
     tcase_add_test(tcase, judge_env_twice);
     tcase_add_loop_test(tcase, judge_replica_id, 0, 2);
