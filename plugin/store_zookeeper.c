@@ -125,7 +125,9 @@ static void zookeeper_stop(struct br_env *env, struct br_call *call)
         br_reply_fail(zookeeper_started(env), BR_CANCELED, "stopped while connecting");
     if (zookeeper->retry)
         br_disarm(env, zookeeper->retry);
-    zookeeper->retry = NULL;
+    if (zookeeper->again)
+        br_disarm(env, zookeeper->again);
+    zookeeper->retry = zookeeper->again = NULL;
     zookeeper_session_drop(env);
     zookeeper_closed(env);
 }

@@ -20,8 +20,10 @@
 
 #include "host/base/mem.h"
 
-#define ZOOKEEPER_CHROOT_MAX   64        /* bytes; every write may carry it, see write_overhead */
-#define ZOOKEEPER_RETRY_DELAY  BR_SECOND /* after a session could not even be tried */
+#define ZOOKEEPER_CHROOT_MAX  64 /* bytes; every write may carry it, see write_overhead */
+#define ZOOKEEPER_AGAIN_DELAY (100 * BR_MILLISECOND) /* after a server would not be asked so much  \
+                                                      */
+#define ZOOKEEPER_RETRY_DELAY  BR_SECOND             /* after a session could not even be tried */
 #define ZOOKEEPER_READERS_MAX  16 /* sessions for reading, beside the one that does the rest */
 #define ZOOKEEPER_READERS_REST (5 * BR_SECOND) /* without large reads: they are closed */
 
@@ -81,6 +83,7 @@ struct zookeeper {
     struct br_call *stopping;
     struct br_timer *patience; /* while starting */
     struct br_timer *retry;
+    struct br_timer *again;           /* until walkers ask again that were throttled */
     struct br_timer *rest;            /* until the readers may be closed */
     br_time readers_wanted;           /* when last */
     br_time readers_barred;           /* none is opened before: the last one died */

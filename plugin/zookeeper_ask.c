@@ -57,6 +57,12 @@ static void ask_data(int rc, const char *value, int size, const struct Stat *sta
     ask_answered(walker, rc);
 }
 
+/* What stands before the '/' of a child: nothing for the root's. */
+static const char *ask_below(const struct zookeeper_walker *walker)
+{
+    return walker->path[1] ? walker->path : "";
+}
+
 /* The smallest number leads.  Children that are no election nodes are passed over. */
 static void ask_children(int rc, const struct String_vector *names, const void *data)
 {
@@ -76,7 +82,7 @@ static void ask_children(int rc, const struct String_vector *names, const void *
     walker->first = NULL;
     if (least) {
         struct buf path = { 0 };
-        buf_printf(&path, "%s/%s", walker->path, least);
+        buf_printf(&path, "%s/%s", ask_below(walker), least);
         walker->first = path.data;
     }
     ask_answered(walker, rc);
@@ -85,7 +91,7 @@ static void ask_children(int rc, const struct String_vector *names, const void *
 static int ask_create(struct zookeeper_walker *walker, zhandle_t *handle)
 {
     struct buf path = { 0 };
-    buf_printf(&path, "%s/LOCKNODE", walker->path);
+    buf_printf(&path, "%s/LOCKNODE", ask_below(walker));
     int rc =
         zoo_acreate(handle, path.data, walker->value, (int) strlen(walker->value),
                     zookeeper_acl(walker->env->self), ZOO_EPHEMERAL_SEQUENTIAL, ask_string, walker);

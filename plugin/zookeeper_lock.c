@@ -10,6 +10,8 @@
 
 #include "plugin/zookeeper_walker.h"
 
+#define ZOOKEEPER_FENCE_TAIL 19 /* "/LOCKNODE" and ten digits */
+
 static void walker_go(struct zookeeper_walker *walker);
 static void walkers_renew(struct br_env *env, void *unused);
 static void walkers_more(struct br_env *env, void *unused);
@@ -283,10 +285,27 @@ static bool step_is_unanswered(int rc)
     case ZSESSIONMOVED:
     case ZCLOSING:
     case ZINVALIDSTATE:
-    case ZAUTHFAILED:
-    case ZTHROTTLEDOP: return true;
+    case ZAUTHFAILED: return true;
     default: return false;
     }
+}
+
+static void walkers_again(struct br_env *env, void *unused)
+{
+    struct zookeeper *zookeeper = env->self;
+    (void) unused;
+    zookeeper->again = NULL;
+    zookeeper_walkers_resume(env);
+}
+
+/* The server has too much to do and did nothing; the connection stays, so nothing else would make
+ * us ask again. */
+static void step_throttled(struct zookeeper_walker *walker)
+{
+    struct zookeeper *zookeeper = walker->env->self;
+    walker->step = WALKER_PARKED;
+    if (!zookeeper->again && !zookeeper->stopping)
+        zookeeper->again = br_after(walker->env, ZOOKEEPER_AGAIN_DELAY, walkers_again, NULL);
 }
 
 void zookeeper_walker_step(struct br_env *env, void *arg)
@@ -300,7 +319,9 @@ void zookeeper_walker_step(struct br_env *env, void *arg)
     struct zookeeper_walker *walker = arg;
     (void) env;
     walker->busy = false;
-    if (step_is_unanswered(walker->rc))
+    if (walker->rc == ZTHROTTLEDOP)
+        step_throttled(walker);
+    else if (step_is_unanswered(walker->rc))
         step_unanswered(walker);
     else if (walker->leaving && walker->step != WALKER_CREATE && walker->step != WALKER_RELEASE)
         walker_go(walker);
@@ -415,6 +436,10 @@ static struct zookeeper_walker *walker_new(struct br_env *env, const char *path,
 
 void zookeeper_lock(struct br_env *env, const char *path, const char *value, struct br_call *call)
 {
+    if (strlen(path) + ZOOKEEPER_FENCE_TAIL > BR_PATH_MAX) {
+        br_reply_fail(call, BR_TOOBIG, "%.200s: the path is too long for a lock", path);
+        return;
+    }
     struct zookeeper_walker *walker = walker_new(env, path, value, call);
     if (!walker)
         return;

@@ -289,6 +289,149 @@ START_TEST(canceled_owner_is_let_go)
 }
 END_TEST
 
+/* Waits until so many calls are left, with round trips that are none of them. */
+static void expect_outstanding(uint32_t count)
+{
+    for (int i = 0; in->plugin.owner.outstanding > count; i++) {
+        ck_assert_int_lt(i, 10000);
+        ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_OK);
+    }
+    ck_assert_uint_eq(in->plugin.owner.outstanding, count);
+}
+
+/* One of three who wait for the loss gives up, while somebody leads elsewhere, too. */
+START_TEST(canceled_loss_is_let_go)
+{
+    struct answer losts[3];
+    struct br_call *calls[3];
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:1");
+    free((void *) (uintptr_t) path);
+    path = mem_text(at("other"));
+    char *other = get_lock(in, "h:1");
+    for (int i = 0; i < 3; i++) {
+        answer_init(&losts[i]);
+        calls[i] = store_lost(&in->plugin, fence, answer_take, &losts[i]);
+    }
+    store_cancel(&in->plugin, calls[1]);
+    answer_wait(&losts[1]);
+    ck_assert_int_ne(losts[1].status, BR_OK);
+    expect_outstanding(2);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    for (int i = 0; i < 3; i++) {
+        answer_wait(&losts[i]);
+        ck_assert(i == 1 || losts[i].status == BR_OK);
+        answer_done(&losts[i]);
+    }
+    ck_assert_int_eq(unlock(in, other), BR_OK);
+    free(fence);
+    free(other);
+}
+END_TEST
+
+/* Canceling what is no wait for a lock leaves those alone. */
+START_TEST(canceled_read_is_no_wait)
+{
+    struct answer read, lost;
+    const char *paths[] = { "/" };
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:1");
+    ask_lost(in, fence, &lost);
+    answer_init(&read);
+    store_cancel(&in->plugin,
+                 store_read(&in->plugin, paths, 1, NULL, PLUGIN_FOREVER, answer_take, &read));
+    answer_wait(&read);
+    answer_done(&read);
+    expect_outstanding(1);
+    ck_assert(!lost.done);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    answer_wait(&lost);
+    ck_assert_int_eq(lost.status, BR_OK);
+    answer_done(&lost);
+    free(fence);
+}
+END_TEST
+
+static br_status refused_lock(struct instance *who)
+{
+    struct answer answer;
+    ask_lock(who, "h:1", &answer);
+    answer_wait(&answer);
+    br_status status = answer.status;
+    answer_done(&answer);
+    return status;
+}
+
+/* Nobody stands at a lock's node or below it: nothing can be there. */
+START_TEST(no_lock_below_a_lock)
+{
+    static const char *const tails[] = { "", "/x", "/x/y" };
+    if (lockless())
+        return;
+    char *fence = get_lock(in, "h:1");
+    char *outer = mem_text(path);
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+        struct buf below = { 0 };
+        buf_printf(&below, "%s%s", fence, tails[i]);
+        free((void *) (uintptr_t) path);
+        path = below.data;
+        ck_assert_int_eq(refused_lock(in), BR_CONFLICT);
+    }
+    ck_assert_int_eq(fenced(in, fence), BR_OK);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+    free((void *) (uintptr_t) path);
+    path = outer;
+}
+END_TEST
+
+/* A fence is a path, too, to be named in batches: it has to fit. */
+START_TEST(lock_path_limit)
+{
+    if (lockless())
+        return;
+    size_t tail = strlen("/LOCKNODE0123456789");
+    for (size_t more = 0; more < 2; more++) {
+        struct buf longest = { 0 };
+        buf_printf(&longest, "%s", at("l"));
+        while (longest.size + tail < BR_PATH_MAX + more)
+            buf_char(&longest, 'l');
+        buf_string(&longest);
+        free((void *) (uintptr_t) path);
+        path = longest.data;
+        if (more) {
+            ck_assert_int_eq(refused_lock(in), BR_TOOBIG);
+            continue;
+        }
+        char *fence = get_lock(in, "h:1");
+        ck_assert_int_eq(fenced(in, fence), BR_OK);
+        ck_assert_int_eq(unlock(in, fence), BR_OK);
+        free(fence);
+    }
+}
+END_TEST
+
+START_TEST(lock_of_the_root)
+{
+    if (lockless())
+        return;
+    free((void *) (uintptr_t) path);
+    path = mem_text("/");
+    struct answer answer;
+    ask_lock(in, "h:1", &answer);
+    answer_wait(&answer);
+    ck_assert_msg(answer.status == BR_OK, "%s", answer.text);
+    char *fence = arena_text(&answer.arena, answer.value.data, answer.value.size);
+    ck_assert_int_eq(strncmp(fence, "/LOCKNODE", 9), 0);
+    expect_owner(in, "", "h:1");
+    ck_assert_int_eq(fenced(in, fence), BR_OK);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    answer_done(&answer);
+}
+END_TEST
+
 /* An operator deletes the node: the leader must know. */
 START_TEST(deleted_fence_is_a_loss)
 {
@@ -376,6 +519,11 @@ TCase *conform_lock_case(void)
     tcase_add_test(tcase, canceled_candidate_is_passed_over);
     tcase_add_test(tcase, owner_follows_the_holder);
     tcase_add_test(tcase, canceled_owner_is_let_go);
+    tcase_add_test(tcase, canceled_loss_is_let_go);
+    tcase_add_test(tcase, canceled_read_is_no_wait);
+    tcase_add_test(tcase, no_lock_below_a_lock);
+    tcase_add_test(tcase, lock_path_limit);
+    tcase_add_test(tcase, lock_of_the_root);
     tcase_add_test(tcase, deleted_fence_is_a_loss);
     tcase_add_test(tcase, lock_excludes_and_passes_on);
     tcase_add_test(tcase, fence_deleted_by_another);

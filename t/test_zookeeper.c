@@ -217,5 +217,5 @@ int main(void)
     conform_load(1, load, NULL);
     return test_run("zookeeper", zookeeper_option_case(), zookeeper_limit_case(),
                     zookeeper_access_case(), zookeeper_lock_case(), zookeeper_fault_case(),
-                    zookeeper_reader_case(), NULL);
+                    zookeeper_reader_case(), zookeeper_proxy_case(), NULL);
 }

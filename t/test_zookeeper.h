@@ -41,5 +41,6 @@ TCase *zookeeper_access_case(void);
 TCase *zookeeper_lock_case(void);
 TCase *zookeeper_fault_case(void);
 TCase *zookeeper_reader_case(void);
+TCase *zookeeper_proxy_case(void);
 
 #endif
