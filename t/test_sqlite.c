@@ -26,7 +26,7 @@
 struct buf file;          /* of the running test */
 static struct buf option; /* "file=..." */
 
-static void use_file(const char *name)
+void use_file(const char *name)
 {
     char *directory = test_directory();
     buf_clear(&file);
@@ -188,7 +188,7 @@ static void make_file(const char *path, const char *data, size_t size)
     close(fd);
 }
 
-static void expect_no_start(br_status status, const char *sentence)
+void expect_no_start(br_status status, const char *sentence)
 {
     struct answer answer;
     const char *path = "/";
@@ -198,7 +198,7 @@ static void expect_no_start(br_status status, const char *sentence)
     answer_wait(&answer);
     ck_assert_msg(answer.status == status, "%d: %s", answer.status, answer.text);
     ck_assert_msg(strstr(answer.text, sentence) != NULL, "%s", answer.text);
-    ck_assert_msg(strstr(answer.text, file.data) != NULL, "%s", answer.text);
+    ck_assert_msg(strstr(answer.text, strrchr(file.data, '/')) != NULL, "%s", answer.text);
     answer_done(&answer);
     answer_init(&answer); /* what is asked nevertheless is refused */
     store_read(&in->plugin, &path, 1, NULL, PLUGIN_FOREVER, answer_take, &answer);
@@ -338,6 +338,45 @@ START_TEST(writing_process_is_waited_for)
     ck_assert_int_eq(conform_write(in, BR_CREATE, "/a", "", 0), BR_OK);
     sqlite3_close(db);
     instance_free(in);
+}
+END_TEST
+
+/* Files that nobody may open, and a lock's file that is none. */
+START_TEST(unopenable_files_are_refused)
+{
+    struct buf lock = { 0 };
+    use_file("loop.db");
+    ck_assert_int_eq(symlink("loop.db", file.data), 0);
+    expect_no_start(BR_INVALID, "cannot be opened");
+    use_file("ours.db");
+    buf_printf(&lock, "%s-lock", file.data);
+    ck_assert_int_eq(mkdir(lock.data, 0700), 0);
+    expect_no_start(BR_INVALID, "-lock: cannot be opened: Is a directory");
+    ck_assert_int_eq(rmdir(lock.data), 0);
+    make_file(lock.data, "", 0);
+    ck_assert_int_eq(chmod(lock.data, 0), 0);
+    override_modes(false);
+    expect_no_start(BR_DENIED, "-lock: cannot be opened: Permission denied");
+    override_modes(true);
+    ck_assert_int_eq(chmod(lock.data, 0600), 0);
+    instance_free(instance_new());
+    buf_done(&lock);
+}
+END_TEST
+
+/* Who keeps a new file locked keeps it from becoming ours; when he is gone it does. */
+START_TEST(new_file_in_use_is_said)
+{
+    static const char *const holds[] = { "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE" };
+    sqlite3 *db;
+    conform.options[1] = "busy_timeout=30ms";
+    conform.options[2] = NULL;
+    ck_assert_int_eq(sqlite3_open(file.data, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, holds[_i], NULL, NULL, NULL), SQLITE_OK);
+    expect_no_start(BR_UNAVAILABLE, "another process keeps it locked");
+    ck_assert_int_eq(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    instance_free(instance_new());
 }
 END_TEST
 
@@ -491,6 +530,8 @@ static TCase *file_case(void)
     tcase_add_test(tcase, odd_names_are_refused);
     tcase_add_test(tcase, corrupt_file_is_said);
     tcase_add_test(tcase, writing_process_is_waited_for);
+    tcase_add_test(tcase, unopenable_files_are_refused);
+    tcase_add_loop_test(tcase, new_file_in_use_is_said, 0, 2);
     tcase_add_test(tcase, two_may_make_the_file);
     tcase_add_test(tcase, lock_waits_for_a_writing_process);
     tcase_add_test(tcase, removed_lock_file_cannot_make_two_leaders);
@@ -504,5 +545,5 @@ int main(int argc, char **argv)
     conform_load(1, (char *[]){ "sqlite" }, NULL);
     if (argc == 4 && strcmp(argv[1], "--write") == 0)
         return test_run("writer", writer_case(argv[2], argv[3]), NULL);
-    return test_run("sqlite", file_case(), disk_case(), NULL);
+    return test_run("sqlite", file_case(), disk_case(), memory_case(), NULL);
 }

@@ -11,6 +11,10 @@ void teardown_file(void);
 void fill_file(struct instance *in, uint32_t batches); /* "/b0", "/b0/0" ... */
 void expect_sound_file(void);
 
+void use_file(const char *name); /* another one in that directory */
+void expect_no_start(br_status status, const char *sentence);
+
 TCase *disk_case(void);
+TCase *memory_case(void);
 
 #endif
