@@ -20,10 +20,11 @@
 
 #include "host/base/mem.h"
 
-#define ZOOKEEPER_CHROOT_MAX  64 /* bytes; every write may carry it, see write_overhead */
-#define ZOOKEEPER_AGAIN_DELAY (100 * BR_MILLISECOND) /* after a server would not be asked so much  \
-                                                      */
-#define ZOOKEEPER_RETRY_DELAY  BR_SECOND             /* after a session could not even be tried */
+#define ZOOKEEPER_CHROOT_MAX 64 /* bytes; every write may carry it, see write_overhead */
+#define ZOOKEEPER_AGAIN_DELAY                                                                      \
+    (100 * BR_MILLISECOND)               /* after a server would not be asked so much              \
+                                          */
+#define ZOOKEEPER_RETRY_DELAY  BR_SECOND /* after a session could not even be tried */
 #define ZOOKEEPER_READERS_MAX  16 /* sessions for reading, beside the one that does the rest */
 #define ZOOKEEPER_READERS_REST (5 * BR_SECOND) /* without large reads: they are closed */
 
