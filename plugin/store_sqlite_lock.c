@@ -45,7 +45,7 @@ static int sqlite_seize(const struct sqlite *sqlite, const struct sqlite_seat *s
     struct flock byte = sqlite_byte(seat, F_WRLCK);
     if (fcntl(sqlite->lock_fd, F_OFD_SETLK, &byte) == 0)
         return 0;
-    return errno == EACCES ? EAGAIN : errno;
+    return errno;
 }
 
 static void sqlite_release(const struct sqlite *sqlite, const struct sqlite_seat *seat)

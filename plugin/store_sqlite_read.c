@@ -62,8 +62,7 @@ static bool sqlite_list_some(struct sqlite *sqlite, sqlite3_stmt *statement, str
         const void *name = sqlite3_column_text(statement, 0);
         const size_t size = (size_t) sqlite3_column_bytes(statement, 0);
         char *copy = br_rows(call, size + 1);
-        if (size)
-            memcpy(copy, name, size);
+        memcpy(copy, name, size);
         copy[size] = 0;
         names[count++] = copy;
     }

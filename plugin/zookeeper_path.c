@@ -14,7 +14,6 @@ static const char lock_name[] = "LOCKNODE";
 br_status zookeeper_status(int rc, bool write)
 {
     switch (rc) {
-    case ZOK: return BR_OK;
     case ZNONODE: return BR_NOTFOUND;
     case ZNODEEXISTS: return BR_EXISTS;
     case ZBADVERSION:
