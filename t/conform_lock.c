@@ -226,6 +226,8 @@ START_TEST(canceled_candidate_is_passed_over)
     ask_lock(in, "h:2", &second);
     uint32_t outstanding = in->plugin.owner.outstanding;
     ck_assert_uint_eq(outstanding, 2);
+    if (_i) /* it is waiting by now */
+        ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_OK);
     store_cancel(&in->plugin, call);
     answer_wait(&first);
     ck_assert_int_ne(first.status, BR_OK);
@@ -278,6 +280,8 @@ START_TEST(canceled_owner_is_let_go)
     if (lockless())
         return;
     struct br_call *call = ask_owner(in, "", &answer);
+    if (_i)
+        ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_OK);
     store_cancel(&in->plugin, call);
     answer_wait(&answer);
     ck_assert_int_ne(answer.status, BR_OK);
@@ -314,6 +318,8 @@ START_TEST(canceled_loss_is_let_go)
         answer_init(&losts[i]);
         calls[i] = store_lost(&in->plugin, fence, answer_take, &losts[i]);
     }
+    if (_i)
+        ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_OK);
     store_cancel(&in->plugin, calls[1]);
     answer_wait(&losts[1]);
     ck_assert_int_ne(losts[1].status, BR_OK);
@@ -435,12 +441,13 @@ END_TEST
 /* An operator deletes the node: the leader must know. */
 START_TEST(deleted_fence_is_a_loss)
 {
-    struct answer lost, next;
+    struct answer lost, next, owner;
     if (lockless())
         return;
     char *fence = get_lock(in, "h:1");
     ask_lost(in, fence, &lost);
     ask_lock(in, "h:2", &next);
+    ask_owner(in, "h:1", &owner);
     ck_assert_int_eq(conform_write(in, BR_DELETE, fence, NULL, BR_ANY_VERSION), BR_OK);
     answer_wait(&lost);
     ck_assert_int_eq(lost.status, BR_OK);
@@ -450,7 +457,14 @@ START_TEST(deleted_fence_is_a_loss)
     free(fence);
     fence = elected(&next);
     ck_assert_int_eq(fenced(in, fence), BR_OK);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    answer_wait(&owner);
+    ck_assert_int_eq(owner.status, BR_OK);
+    answer_done(&owner);
+    ask_owner(in, "h:2", &owner);
+    ck_assert_int_eq(conform_write(in, BR_DELETE, fence, NULL, BR_ANY_VERSION), BR_OK);
+    answer_wait(&owner);
+    ck_assert_uint_eq(owner.value.size, 0);
+    answer_done(&owner);
     free(fence);
 }
 END_TEST
@@ -516,10 +530,10 @@ TCase *conform_lock_case(void)
     tcase_add_test(tcase, fence_has_no_children);
     tcase_add_test(tcase, candidates_queue_up);
     tcase_add_test(tcase, locks_are_by_path);
-    tcase_add_test(tcase, canceled_candidate_is_passed_over);
+    tcase_add_loop_test(tcase, canceled_candidate_is_passed_over, 0, 2);
     tcase_add_test(tcase, owner_follows_the_holder);
-    tcase_add_test(tcase, canceled_owner_is_let_go);
-    tcase_add_test(tcase, canceled_loss_is_let_go);
+    tcase_add_loop_test(tcase, canceled_owner_is_let_go, 0, 2);
+    tcase_add_loop_test(tcase, canceled_loss_is_let_go, 0, 2);
     tcase_add_test(tcase, canceled_read_is_no_wait);
     tcase_add_test(tcase, no_lock_below_a_lock);
     tcase_add_test(tcase, lock_path_limit);

@@ -42,6 +42,9 @@ static const struct {
     { BR_PUT, "b", 1, BR_OK },
     { BR_PUT, "b", 0, BR_CONFLICT },
     { BR_PUT, "b", 2, BR_CONFLICT },
+    { BR_PUT, "b", INT64_C(1) << 32 | 1, BR_CONFLICT }, /* beyond what ZooKeeper can say */
+    { BR_PUT, "b", INT64_MIN, BR_CONFLICT },
+    { BR_CHECK, "a", INT64_C(1) << 32, BR_CONFLICT },
     { BR_PUT, "p", 0, BR_OK },
     { BR_PUT, "n", BR_ANY_VERSION, BR_NOTFOUND },
     { BR_PUT, "n", 0, BR_NOTFOUND },

@@ -52,6 +52,17 @@ char *recovery_dump(struct plugin *store, const char *root, bool versions);
 /* The same, as the plan would have it once it is applied. */
 char *recovery_dump_plan(const struct plan *plan);
 
+/* A store that only reads, from another one, and after `left` calls does so no longer. */
+enum sickness {
+    SICK_DENIES,
+    SICK_FEW,     /* it answers too few values */
+    SICK_FORGETS, /* what was listed is not there */
+    SICK_TWICE,   /* it lists one child twice */
+    SICK_MANY,    /* it lists too many */
+};
+struct plugin *recovery_sick(struct plugin *inner);
+void recovery_sicken(int left, enum sickness sickness);
+
 TCase *recovery_plan_cases(void);
 TCase *recovery_survey_cases(void);
 TCase *recovery_root_cases(void);

@@ -41,20 +41,33 @@ static struct faults {
     bool always;     /* so do all after it */
     enum fault then; /* ... in this way, where it is not FAULT_NONE */
     bool killed;
+    int read_at;           /* the read or list that fails, from 0; -1: none */
+    int reads;             /* so far */
+    br_status read_status; /* with which it does */
     struct held *held;
 } faults;
+
+static bool faults_read_fails(struct br_call *call)
+{
+    bool fails = faults.reads++ == faults.read_at;
+    if (fails)
+        br_reply_fail(call, faults.read_status, "no reading now");
+    return fails;
+}
 
 static void faults_read(struct br_env *env, const char *const *paths, uint32_t count,
                         struct br_call *call)
 {
     (void) env;
-    faults.inner->ops.store.read(&faults.inner->owner.env, paths, count, call);
+    if (!faults_read_fails(call))
+        faults.inner->ops.store.read(&faults.inner->owner.env, paths, count, call);
 }
 
 static void faults_list(struct br_env *env, const char *path, struct br_call *call)
 {
     (void) env;
-    faults.inner->ops.store.list(&faults.inner->owner.env, path, call);
+    if (!faults_read_fails(call))
+        faults.inner->ops.store.list(&faults.inner->owner.env, path, call);
 }
 
 static void faults_ignore(void *arg, struct call_answer *answer)
@@ -163,7 +176,7 @@ struct world {
 static void world_make(struct world *world)
 {
     memset(&faults, 0, sizeof faults);
-    faults.at = -1;
+    faults.at = faults.read_at = -1;
     faults.inner = recovery_store("memory", NULL);
     world->store = recovery_open(&bridle_store_faults, NULL);
     world->store->deadline = 30 * BR_MILLISECOND;
@@ -310,6 +323,64 @@ START_TEST(fault_everywhere)
 }
 END_TEST
 
+/* How the apply whose read fails begins. */
+enum beginning {
+    BEGIN_FRESH,
+    BEGIN_UNFINISHED, /* over another plan's tree that was not finished */
+    BEGIN_DOUBT,      /* the answer of its first commit is lost */
+    BEGIN_DOUBT_LAST, /* of its last */
+    BEGINNINGS
+};
+
+/* Read `at` fails with this status; false: there are fewer reads. */
+static bool fault_read_run(enum beginning beginning, br_status status, int at, int last)
+{
+    struct world world;
+    struct applied applied = { 0 };
+    world_make(&world);
+    if (beginning == BEGIN_UNFINISHED) {
+        faults.at = 4;
+        faults.fault = FAULT_KILL_AFTER;
+        ck_assert(!world_apply(&world, 1, &applied));
+        faults.killed = false;
+        faults.at = -1;
+    } else if (beginning != BEGIN_FRESH) {
+        faults.fault = FAULT_ANSWER_LOST;
+        faults.at = beginning == BEGIN_DOUBT ? 0 : last;
+    }
+    faults.reads = 0;
+    faults.read_at = at;
+    faults.read_status = status;
+    ck_assert(world_apply(&world, 0, &applied));
+    bool reached = faults.reads > at;
+    faults.at = faults.read_at = -1;
+    if (status == BR_UNAVAILABLE || !reached)
+        ck_assert_msg(applied.status == BR_OK, "read %d: %s", at, applied.text);
+    else
+        ck_assert_msg(applied.status == status && strstr(applied.text, "no reading now"),
+                      "read %d: %d %s", at, applied.status, applied.text);
+    if (!world_visible(&world, 0)) {
+        ck_assert_int_ne(applied.status, BR_OK);
+        ck_assert(world_apply(&world, 0, &applied));
+        ck_assert_msg(applied.status == BR_OK, "read %d, again: %s", at, applied.text);
+        world_check_plan(&world, 0);
+    }
+    world_free(&world);
+    return reached;
+}
+
+START_TEST(fault_in_every_read)
+{
+    enum beginning beginning = (enum beginning)(_i % BEGINNINGS);
+    br_status status = _i < BEGINNINGS ? BR_UNAVAILABLE : BR_DENIED;
+    int last = fault_commits(false) - 1;
+    int at = 0;
+    while (fault_read_run(beginning, status, at, last))
+        at++;
+    ck_assert_int_ge(at, 2);
+}
+END_TEST
+
 /* A store that fails for good ends it, with the status that fits and a sentence; abort sites 20 and
  * 21 of Apache Pegasus. */
 static void fault_for_good(enum fault fault, int at, br_status status, const char *words)
@@ -445,6 +516,7 @@ TCase *recovery_fault_cases(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, recovery_setup, recovery_teardown);
     tcase_add_loop_test(tcase, fault_everywhere, 0, 2 * FAULT_COUNT);
+    tcase_add_loop_test(tcase, fault_in_every_read, 0, 2 * BEGINNINGS);
     tcase_add_test(tcase, abort_20_21);
     tcase_add_test(tcase, fault_fenced_in_doubt);
     tcase_add_loop_test(tcase, fault_intruder, 0, 3);

@@ -230,82 +230,12 @@ END_TEST
 /* -- A store that fails: abort site 3 ------------------------------------------------------------
  */
 
-enum sickness {
-    SICK_DENIES,
-    SICK_FEW,     /* it answers too few values */
-    SICK_FORGETS, /* what was listed is not there */
-    SICK_TWICE,   /* it lists one child twice */
-    SICK_MANY,    /* it lists too many */
-};
-
-static struct sick {
-    struct plugin *inner;
-    int left; /* calls until it fails */
-    enum sickness sickness;
-} sick;
-
-static const struct br_chunk *sick_values(struct br_call *call, uint32_t count)
-{
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
-    struct br_value *values = br_rows(call, count * sizeof *values);
-    for (uint32_t i = 0; i < count; i++)
-        values[i] = (struct br_value){ .status = BR_NOTFOUND };
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_VALUE, .row_size = sizeof *values, .count = count, .rows = values
-    };
-    return chunk;
-}
-
-static const struct br_chunk *sick_names(struct br_call *call, uint32_t count, const char *name)
-{
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
-    const char **names = br_rows(call, count * sizeof *names);
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = name;
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_NAME, .row_size = sizeof *names, .count = count, .rows = names
-    };
-    return chunk;
-}
-
-static void sick_read(struct br_env *env, const char *const *paths, uint32_t count,
-                      struct br_call *call)
-{
-    (void) env;
-    if (sick.left-- > 0)
-        sick.inner->ops.store.read(&sick.inner->owner.env, paths, count, call);
-    else if (sick.sickness == SICK_FEW)
-        br_reply_rows(call, NULL);
-    else if (sick.sickness == SICK_FORGETS)
-        br_reply_rows(call, sick_values(call, count));
-    else
-        br_reply_fail(call, BR_DENIED, "not for you");
-}
-
-static void sick_list(struct br_env *env, const char *path, struct br_call *call)
-{
-    (void) env;
-    if (sick.left-- > 0)
-        sick.inner->ops.store.list(&sick.inner->owner.env, path, call);
-    else if (sick.sickness == SICK_TWICE)
-        br_reply_rows(call, sick_names(call, 2, "7"));
-    else if (sick.sickness == SICK_MANY)
-        br_reply_rows(call, sick_names(call, BR_TABLES_MAX + 1, "7"));
-    else
-        br_reply_fail(call, BR_DENIED, "not for you");
-}
-
-static const struct br_store sick_store = { .read = sick_read, .list = sick_list };
-
-BR_PLUGIN(store, sick, &sick_store, .summary = "A store that fails.", .version = "1",
-          .license = "Apache-2.0");
-
 START_TEST(abort_3)
 {
     struct fail fail;
-    sick.inner = recovery_store("memory", NULL);
-    load_make(sick.inner, &load_rows[2]);
-    struct plugin *store = recovery_open(&bridle_store_sick, NULL);
+    struct plugin *inner = recovery_store("memory", NULL);
+    load_make(inner, &load_rows[2]);
+    struct plugin *store = recovery_sick(inner);
     static const struct {
         int left;
         enum sickness sickness;
@@ -325,18 +255,17 @@ START_TEST(abort_3)
         { 1, SICK_MANY, BR_TOOBIG, "/c/apps: it has 65537 children, more than 65536" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        sick.left = rows[i].left;
-        sick.sickness = rows[i].sickness;
+        recovery_sicken(rows[i].left, rows[i].sickness);
         ck_assert_ptr_null(recovery_load(store, "/c", &fail));
         ck_assert_int_eq(fail.status, rows[i].status);
         ck_assert_msg(strstr(fail.text, rows[i].words) != NULL, "row %zu: %s", i, fail.text);
     }
-    sick.left = 100;
+    recovery_sicken(100, SICK_DENIES);
     struct cluster *cluster = recovery_load(store, "/c", &fail);
     ck_assert_ptr_nonnull(cluster);
     recovery_free(cluster);
     recovery_close(store);
-    recovery_close(sick.inner);
+    recovery_close(inner);
 }
 END_TEST
 

@@ -38,6 +38,16 @@ static const struct root_row {
     { "abort 2: another value", "whatever", "1", NULL, ROOT_FOREIGN,
       "invalid transaction state(whatever)" },
     { "another value, childless", "locked\n", NULL, NULL, ROOT_FOREIGN, "state(locked?)" },
+    { "another word as long as lock", "luck", "1", NULL, ROOT_FOREIGN, "state(luck)" },
+    { "another word as long as unlock", "locked", "1", NULL, ROOT_FOREIGN, "state(locked)" },
+    { "a value beyond ASCII", "\x7f\xc3\xa9", "1", NULL, ROOT_FOREIGN, "state(\?\?\?)" },
+    { "a journal without a hash", "lock", "1", "{\"version\":1,\"state\":\"writing\"}",
+      ROOT_FOREIGN, "" },
+    { "a journal without a state", "lock", "1", "{\"version\":1,\"plan\":\"" HASH "\"}",
+      ROOT_FOREIGN, "" },
+    { "a journal whose hash is no number", "lock", "1",
+      JOURNAL("1", "writing", "x123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+      ROOT_FOREIGN, "" },
     { "half a word", "unloc", NULL, NULL, ROOT_FOREIGN, "state(unloc)" },
     { "journal of a later version", "lock", "1", JOURNAL("2", "writing", HASH), ROOT_FOREIGN,
       "not a journal that this version understands" },
@@ -95,7 +105,8 @@ START_TEST(root_table)
     ck_assert_int_eq(facts.released, row->journal != NULL);
     ck_assert_uint_eq(facts.table_count, row->child ? 1 : 0);
     ck_assert_int_eq(facts.journal_hash[0] != '\0',
-                     row->journal != NULL && strstr(row->journal, HASH "\"") != NULL
+                     row->journal != NULL && strstr(row->journal, "state") != NULL
+                         && strstr(row->journal, HASH "\"") != NULL
                          && strstr(row->journal, "\"version\":1") != NULL
                          && strstr(row->journal, "resting") == NULL);
 
@@ -177,6 +188,42 @@ START_TEST(root_canceled)
 }
 END_TEST
 
+static void root_failed(void *arg, const struct root_facts *facts, const struct fail *fail)
+{
+    ck_assert_ptr_null(facts);
+    *(struct fail *) arg = *fail;
+}
+
+/* A store that does not answer is no root of any kind. */
+START_TEST(root_unreadable)
+{
+    static const struct {
+        int left;
+        enum sickness sickness;
+        br_status status;
+        const char *words;
+    } rows[] = {
+        { 0, SICK_DENIES, BR_DENIED, "/c/d: " },
+        { 0, SICK_FEW, BR_CORRUPT, "/c/d: " },
+        { 1, SICK_DENIES, BR_DENIED, "/c/d/apps: " },
+    };
+    struct plugin *inner = recovery_store("memory", NULL);
+    root_make(inner, &(struct root_row){ .apps = "unlock", .child = "1" });
+    struct plugin *store = recovery_sick(inner);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fail fail = { .status = BR_OK };
+        recovery_sicken(rows[i].left, rows[i].sickness);
+        root_look(store, "/c/d", root_failed, &fail);
+        while (fail.status == BR_OK)
+            loop_turn(recovery_loop);
+        ck_assert_int_eq(fail.status, rows[i].status);
+        ck_assert_msg(strstr(fail.text, rows[i].words) != NULL, "%s", fail.text);
+    }
+    recovery_close(store);
+    recovery_close(inner);
+}
+END_TEST
+
 TCase *recovery_root_cases(void)
 {
     TCase *tcase = tcase_create("root");
@@ -185,5 +232,6 @@ TCase *recovery_root_cases(void)
     tcase_add_test(tcase, root_large_journal);
     tcase_add_test(tcase, root_slash);
     tcase_add_test(tcase, root_canceled);
+    tcase_add_test(tcase, root_unreadable);
     return tcase;
 }

@@ -11,6 +11,16 @@
 
 /* -- Options ----------------------------------------------------------------------------------- */
 
+/* One byte over the limit of a name with its port. */
+static const char long_host[] =
+    "hosts="
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    "aa"
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    "aa"
+    ":1";
+
 static const struct {
     const char *options[3];
     const char *sentence; /* part of it */
@@ -24,6 +34,11 @@ static const struct {
     { { "hosts=a:1 ,b:2" }, "host:port" },
     { { "hosts=a:0" }, "host:port" },
     { { "hosts=[::1]:65536" }, "host:port" },
+    { { "hosts=[::1]:0" }, "host:port" },
+    { { "hosts=[::1]:x" }, "host:port" },
+    { { "hosts=[::1]" }, "host:port" },
+    { { "hosts=[::1]x:1" }, "host:port" },
+    { { long_host }, "host:port" },
     { { "hosts=a:1", "chroot=x" }, "absolute path" },
     { { "hosts=a:1", "chroot=/" }, "absolute path" },
     { { "hosts=a:1", "chroot=/x/" }, "absolute path" },

@@ -2,6 +2,7 @@
  * off before and after the server had it, and refused.  Everything is answered, what is said is
  * true, and nothing that could be elected is left.
  */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,68 @@ START_TEST(no_session_to_be_had)
 }
 END_TEST
 
+/* What is asked between the session's end and the news of it, on a handle that takes nothing any
+ * more: unavailable or gone, and a candidate stands in the next session. */
+START_TEST(asked_behind_the_end)
+{
+    struct answer start, answers[3], lock, lost;
+    struct instance *in = life_begin(at("chroot"), 5 * BR_SECOND, &start);
+    const struct zookeeper *zookeeper = in->plugin.owner.env.self;
+    const char *paths[] = { "/" };
+    ck_assert_msg(start.status == BR_OK, "%s", start.text);
+    answer_done(&start);
+    char *fence = server_lock(in, "/lock", "h:1");
+    server_ask_lost(in, fence, &lost);
+    zhandle_t *handle = zookeeper->session->handle;
+    server_end_session(in);
+    while (zoo_state(handle) != ZOO_EXPIRED_SESSION_STATE)
+        sched_yield(); /* no turn of the loop, which would tell */
+    const struct br_write writes[] = { { .kind = BR_FENCE, .path = fence } };
+    conform_issue(in, writes, 1, &answers[0]);
+    answer_init(&answers[1]);
+    store_read(&in->plugin, paths, 1, NULL, PLUGIN_FOREVER, answer_take, &answers[1]);
+    answer_init(&answers[2]);
+    store_list(&in->plugin, "/", PLUGIN_FOREVER, answer_take, &answers[2]);
+    server_ask_lock(in, "/other", "h:1", &lock);
+    for (int i = 0; i < 3; i++) {
+        answer_wait(&answers[i]);
+        ck_assert_int_eq(answers[i].status, BR_UNAVAILABLE);
+        answer_done(&answers[i]);
+    }
+    ck_assert_int_eq(life_end_of(&lock), BR_OK);
+    ck_assert_int_eq(life_end_of(&lost), BR_OK);
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
+/* The words of errors that a server of today does not say to what we ask. */
+START_TEST(rare_errors)
+{
+    static const struct {
+        int rc;
+        br_status read, write;
+        const char *word;
+    } rows[] = {
+        { ZBADARGUMENTS, BR_INVALID, BR_INVALID, "bad arguments" },
+        { ZUNIMPLEMENTED, BR_UNSUPPORTED, BR_UNSUPPORTED, "unimplemented" },
+        { ZINVALIDSTATE, BR_UNAVAILABLE, BR_UNAVAILABLE, "not connected" },
+        { ZNOTREADONLY, BR_UNAVAILABLE, BR_UNAVAILABLE, "" },
+        { ZTHROTTLEDOP, BR_UNAVAILABLE, BR_UNAVAILABLE, "" },
+        { ZOPERATIONTIMEOUT, BR_UNAVAILABLE, BR_UNKNOWN, "the server stopped answering" },
+        { ZSYSTEMERROR, BR_UNAVAILABLE, BR_UNKNOWN, "" },
+        { ZINVALIDACL, BR_DENIED, BR_DENIED, "" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert_int_eq(zookeeper_status(rows[i].rc, false), rows[i].read);
+        ck_assert_int_eq(zookeeper_status(rows[i].rc, true), rows[i].write);
+        ck_assert_msg(strstr(zookeeper_word(rows[i].rc), rows[i].word) != NULL, "%s",
+                      zookeeper_word(rows[i].rc));
+    }
+    ck_assert_int_eq(zookeeper_lock_number("LOCKNODE99999999999999999999"), -1);
+}
+END_TEST
+
 /* Without a chroot the root is a lock's path like any other. */
 START_TEST(lock_of_the_root)
 {
@@ -236,6 +299,8 @@ TCase *zookeeper_proxy_case(void)
     tcase_add_test(tcase, auth_rejected_at_the_start);
     tcase_add_loop_test(tcase, auth_rejected_later, 0, 2);
     tcase_add_test(tcase, no_session_to_be_had);
+    tcase_add_test(tcase, asked_behind_the_end);
+    tcase_add_test(tcase, rare_errors);
     tcase_add_test(tcase, lock_of_the_root);
     return tcase;
 }
