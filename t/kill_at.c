@@ -1,6 +1,7 @@
-/* kill_at -- preloaded into a server (LD_PRELOAD) by scripts that want it dead at one exact moment:
- * it kills itself with SIGKILL right after the KILL_NTH-th line to standard error that contains
- * KILL_AT.
+/* kill_at -- preloaded into a server (LD_PRELOAD) by scripts that want it dead, or stopped, at one
+ * exact moment: it kills itself right after the KILL_NTH-th line to standard error that contains
+ * KILL_AT.  With SIGKILL; where KILL_STOPS is set with SIGSTOP, so that something can be done to others
+ * in that moment.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,6 @@ __attribute__((visibility("default"))) ssize_t write(int fd, const void *bytes, 
     const char *nth = getenv("KILL_NTH");
     if (at && put > 0 && memmem(bytes, size, at, strlen(at))
         && atomic_fetch_add(&hits, 1) + 1 == (nth ? strtol(nth, NULL, 10) : 1))
-        kill(getpid(), SIGKILL);
+        kill(getpid(), getenv("KILL_STOPS") ? SIGSTOP : SIGKILL);
     return put;
 }

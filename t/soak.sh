@@ -11,6 +11,7 @@ seed=${2:-$(date +%s)}
 echo "seed $seed"
 "$top_srcdir/t/sweep.sh" sqlite 60 "$seed"
 "$top_srcdir/t/zookeeper.sh" "$top_srcdir/t/sweep.sh" zookeeper 60 "$seed"
+"$top_srcdir/t/ensemble.sh"
 "$top_srcdir/t/replica.sh" 120 "$seed"
 "$top_srcdir/t/storm.sh" sqlite 60 "$seed"
 "$top_srcdir/t/storm.sh" zookeeper 60 "$seed"

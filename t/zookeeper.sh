@@ -8,7 +8,10 @@
 #                                     serves: for tests that killed it
 #   t/zookeeper.sh --make HOME PORT   make that directory, or leave its data, for a server on PORT that
 #                                     --start starts and that goes when it is told to: for oneboxes
+#   t/zookeeper.sh --mode PORT        what the server there says it is: standalone, leader, follower
 #   t/zookeeper.sh --have             0 where there is a server to start
+#
+# A zoo.cfg with lines server.N=... makes it one of an ensemble; HOME/data/myid says which.
 #
 # ZK_JAVA_FLAGS adds to the JVM's flags, ZK_CONFIG lines (separated by ;) to zoo.cfg.  Exit status is
 # the command's; 77, loudly, where there is no java or no server.  The server goes when this script
@@ -40,8 +43,11 @@ ask() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf %s "$2" >&3 && timeout 5 cat <&3) 2>/dev/null
 }
 
+# Nothing where it does not serve, as one of an ensemble without a majority.
+mode() { ask "$1" srvr | sed -n 's/^Mode: //p'; }
+
 serves() {
-    [ "$(ask "$1" ruok)" = imok ] && ask "$1" srvr | grep -q '^Mode: standalone'
+    [ "$(ask "$1" ruok)" = imok ] && mode "$1" | grep -q .
 }
 
 configure() {
@@ -62,14 +68,15 @@ END
 
 # Start the server of directory $1; 1: its port is taken, or it died.
 launch() {
-    local home=$1 port class_path server
+    local home=$1 port class_path server main=ZooKeeperServerMain
+    ! grep -q '^server\.' "$home/zoo.cfg" || main=quorum.QuorumPeerMain
     class_path=$(find_jars) || exit 77
     port=$(sed -n 's/^clientPort=//p' "$home/zoo.cfg")
     # In a session of its own: who kills a test's process group does not mean the server.
     # shellcheck disable=SC2086
     setsid java -Xmx512m -XX:+UseSerialGC -Xshare:auto ${ZK_JAVA_FLAGS:-} -cp "$class_path" \
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dzookeeper.jmx.log4j.disable=true \
-        org.apache.zookeeper.server.ZooKeeperServerMain "$home/zoo.cfg" \
+        "org.apache.zookeeper.server.$main" "$home/zoo.cfg" \
         >>"$home/log" 2>&1 </dev/null 9>&- &
     server=$!
     disown # its end is no news
@@ -101,6 +108,10 @@ fi
 
 find_jars >/dev/null || exit
 [ "${1:-}" != --have ] || exit 0
+if [ "${1:-}" = --mode ]; then
+    mode "$2"
+    exit
+fi
 if [ "${1:-}" = --make ]; then
     mkdir -p "$2/data" || exit
     [ -p "$2/never" ] || mkfifo "$2/never" || exit
