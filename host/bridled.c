@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "host/base/mem.h"
+#include "host/core/libraries.h"
 #include "host/meta/meta.h"
 
 #define BRIDLED_SETS_MAX   64
@@ -29,8 +30,8 @@ static const char bridled_help[] =
     "  -V, --version        the version\n"
     "  -h, --help           this text\n"
     "\n"
-    "exit status: 0 stopped by a signal or --check succeeded, 1 failed, 2 wrong usage,\n"
-    "78 refused: something in the configuration or in the store must be changed first\n"
+    "exit status: 0 stopped by a signal or --check succeeded, 1 failed, 2 wrong usage, 71 out of\n"
+    "memory, 78 refused: something in the configuration or in the store must be changed first\n"
     "\n"
     "example: bridled -c /etc/bridle/bridled.yaml --set log.level=debug\n";
 
@@ -294,6 +295,7 @@ static void bridled_work(struct bridled *bridled)
 
 int main(int argc, char **argv)
 {
+    libraries_memory();
     struct bridled *bridled = mem_new(sizeof *bridled);
     struct fail fail;
     bridled->file = BRIDLE_CONFDIR "/bridled.yaml";

@@ -435,7 +435,7 @@ int main(void)
     TCase *mem = tcase_create("mem");
     tcase_add_test(mem, mem_zeroed);
     if (!getenv("CK_FORK") || strcmp(getenv("CK_FORK"), "no") != 0)
-        tcase_add_test_raise_signal(mem, mem_overflow, 6);
+        tcase_add_exit_test(mem, mem_overflow, MEM_EXIT);
     tcase_add_test(mem, arena_many);
     tcase_add_test(mem, arena_adopts);
     tcase_add_test(mem, intern_same);

@@ -1,17 +1,23 @@
-/* mem -- see mem.h: allocation that says so and aborts where there is none left. */
+/* mem -- see mem.h: allocation that says so and ends the process where there is none left. */
 #include "host/base/mem.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+void mem_refused(size_t size)
+{
+    fprintf(stderr, "out of memory: %zu bytes were refused by the system\n", size);
+    _exit(MEM_EXIT);
+}
 
 static void *mem_check(void *memory, size_t size)
 {
-    if (memory)
-        return memory;
-    fprintf(stderr, "out of memory: %zu bytes were refused by the system\n", size);
-    abort();
+    if (!memory)
+        mem_refused(size);
+    return memory;
 }
 
 /* malloc(0) may give NULL; nobody wants to tell that from a failure. */

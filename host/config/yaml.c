@@ -201,7 +201,7 @@ static br_status yaml_parser_fail(struct yaml_builder *builder, const yaml_parse
 {
     const char *problem = parser->problem ? parser->problem : "not YAML";
     if (parser->error == YAML_MEMORY_ERROR)
-        return fail_set(builder->fail, BR_NOMEM, "%s: out of memory", builder->file);
+        mem_refused(size);
     if (parser->error == YAML_READER_ERROR) {
         yaml_mark_t mark = yaml_mark_at(text, size, parser->problem_offset);
         return yaml_refuse(builder, &mark, "%s", problem);
@@ -241,7 +241,7 @@ br_status yaml_parse(struct arena *arena, const char *file, const char *text, si
     }
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
-        return fail_set(ret_fail, BR_NOMEM, "%s: out of memory", file);
+        mem_refused(sizeof parser);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *) text, size);
     struct yaml_builder builder = { .arena = arena, .fail = ret_fail };

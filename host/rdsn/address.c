@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "host/base/mem.h"
 #include "host/base/number.h"
 
 const char *address_format(uint64_t address, char text[ADDRESS_TEXT_MAX])
@@ -40,7 +41,10 @@ bool address_resolve(const char *text, uint64_t *ret_address)
         return false;
     const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
     struct addrinfo *found = NULL;
-    if (getaddrinfo(host, NULL, &hints, &found) != 0 || !found)
+    int error = getaddrinfo(host, NULL, &hints, &found);
+    if (error == EAI_MEMORY)
+        mem_refused(sizeof *found); /* which says nothing about the name */
+    if (error != 0 || !found)
         return false;
     struct sockaddr_in in;
     memcpy(&in, found->ai_addr, sizeof in);

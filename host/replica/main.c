@@ -13,6 +13,7 @@
 
 #include "host/base/number.h"
 #include "host/config/option.h"
+#include "host/core/libraries.h"
 #include "host/replica/files.h"
 #include "host/replica/stub.h"
 
@@ -377,6 +378,7 @@ int main(int argc, char **argv)
     struct replicad replicad = { .options = stub_defaults,
                                  .ballot = 1,
                                  .log = { .fd = STDERR_FILENO, .level = BR_INFO } };
+    libraries_memory();
     replicad_metas(&replicad, "127.0.0.1:34601");
     int status = replicad_arguments(&replicad, argc, argv);
     if (status < 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/core/libraries.h"
 #include "host/shell/shell.h"
 
 static const char main_help[] =
@@ -28,7 +29,7 @@ static const char main_help[] =
 static const char main_tail[] =
     "\n"
     "exit status: 0 the command succeeded (for recover: Recover result: ERR_OK), 1 it failed,\n"
-    "2 wrong usage; diagnose has more, see its help\n"
+    "2 wrong usage, 71 out of memory; diagnose has more, see its help\n"
     "\n"
     "example: bridle --meta meta1:34601,meta2:34601 recover -f recover_node_list\n";
 
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments = { .metas = SHELL_METAS, .peer = WIRE_PEER_25 };
     struct fail fail = { 0 };
+    libraries_memory();
     int status = main_arguments(&arguments, argc, argv);
     if (status >= 0)
         return status;
