@@ -401,6 +401,39 @@ START_TEST(negotiation_says_that_there_is_none)
 }
 END_TEST
 
+/* -- A store that cannot tell whether the lock is lost -------------------------------------------
+ */
+
+static struct br_store telling;
+static int lost_asked;
+
+static void untold_lost(struct br_env *env, const char *fence, struct br_call *call)
+{
+    if (lost_asked++ == 0)
+        br_reply_fail(call, BR_UNAVAILABLE, "the store is away");
+    else
+        telling.lost(env, fence, call);
+}
+
+/* To stand for election again would be to wait for itself. */
+START_TEST(a_lock_that_is_not_told_to_be_lost_is_kept)
+{
+    lost_asked = 0;
+    telling = world.store.ops.store;
+    world.store.ops.store.lost = untold_lost;
+    world_meta_again("");
+    world_wait_state(META_SERVING);
+    const char *fence = world.meta.fence;
+    bool again = false;
+    while (!again) {
+        loop_turn(world.loop);
+        ck_assert_int_eq(world.meta.state_now, META_SERVING);
+        again = lost_asked == 2;
+    }
+    ck_assert_ptr_eq(world.meta.fence, fence);
+}
+END_TEST
+
 static TCase *gate(void)
 {
     TCase *tcase = tcase_create("gate");
@@ -415,6 +448,7 @@ static TCase *gate(void)
     tcase_add_test(tcase, unknown_requests_are_unknown);
     tcase_add_test(tcase, a_follower_names_the_leader);
     tcase_add_test(tcase, a_follower_asks_again_who_leads);
+    tcase_add_test(tcase, a_lock_that_is_not_told_to_be_lost_is_kept);
     tcase_add_test(tcase, no_pattern_brings_it_down);
     tcase_add_loop_test(tcase, beacons_are_answered_in_every_state, 0, 2);
     tcase_add_test(tcase, a_named_beacon_gets_its_names_back);

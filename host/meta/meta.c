@@ -49,6 +49,13 @@ static void meta_unwatch(struct meta *meta)
     meta->watch_again = NULL;
 }
 
+static void meta_unguard(struct meta *meta)
+{
+    meta_forget_call(meta, &meta->lost_call);
+    timer_cancel(meta->guard_again);
+    meta->guard_again = NULL;
+}
+
 static void meta_drop_work(struct meta *meta, const char *error, const char *why)
 {
     recover_abandon(meta, error, why);
@@ -72,7 +79,7 @@ void meta_stop(struct meta *meta, int exit_status)
     meta->exit_status = exit_status;
     meta_forget_call(meta, &meta->lock_call);
     meta_unwatch(meta);
-    meta_forget_call(meta, &meta->lost_call);
+    meta_unguard(meta);
     if (meta->fence)
         store_unlock(meta->store, meta->fence, 0, meta_unlocked, meta);
     else
@@ -196,7 +203,7 @@ void meta_step_down(struct meta *meta)
     if (meta->state_now == META_STOPPING)
         return;
     meta_log(meta, BR_WARN, "the leader lock is lost: this meta server stops leading");
-    meta_forget_call(meta, &meta->lost_call);
+    meta_unguard(meta);
     meta_drop_work(meta, "ERR_HOLD_BY_OTHERS", "the leader lock was lost in mid-recovery");
     detector_forget_acks(&meta->detector);
     meta->leading_since = 0;
@@ -205,12 +212,35 @@ void meta_step_down(struct meta *meta)
     meta_stand(meta);
 }
 
+static void meta_guard(struct meta *meta);
+
+static void meta_guard_again(void *arg)
+{
+    struct meta *meta = arg;
+    meta->guard_again = NULL;
+    meta_guard(meta);
+}
+
+/* A question that failed says nothing about the lock.  To stand again now would be to wait for
+ * ourselves: so it is asked again, and until then the fence keeps our writes from doing harm. */
 static void meta_lost(void *arg, struct call_answer *answer)
 {
     struct meta *meta = arg;
-    (void) answer;
     meta->lost_call = NULL;
-    meta_step_down(meta);
+    if (!answer->status) {
+        meta_step_down(meta);
+        return;
+    }
+    meta_log(meta, BR_WARN,
+             "whether the leader lock is still held is not known: %s; asking again "
+             "in 1 s",
+             answer->message);
+    meta->guard_again = loop_after(meta->loop, META_RETRY, meta_guard_again, meta);
+}
+
+static void meta_guard(struct meta *meta)
+{
+    meta->lost_call = store_lost(meta->store, meta->fence, meta_lost, meta);
 }
 
 static void meta_stand_again(void *arg)
@@ -235,7 +265,7 @@ static void meta_elected(void *arg, struct call_answer *answer)
         struct buf fence = { 0 };
         buf_put(&fence, answer->value.data, answer->value.size);
         meta->fence = fence.data;
-        meta->lost_call = store_lost(meta->store, meta->fence, meta_lost, meta);
+        meta_guard(meta);
         meta_log(meta, BR_INFO, "elected: holding %s", meta->fence);
     }
     meta_unwatch(meta);

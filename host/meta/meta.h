@@ -104,6 +104,7 @@ struct meta {
     bool looked;             /* with the flag on: the root was empty when this process started */
     struct timer *retry;
     struct timer *watch_again; /* who leads could not be told */
+    struct timer *guard_again; /* whether the lock is lost could not be told */
     br_time leading_since;     /* on the loop's clock; 0: not leading */
     int64_t start_second;
     int exit_status;
