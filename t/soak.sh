@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on both stores, replica
 # servers with data killed, wiped and hung under a load, learning, the judge against its oracle on all
-# small clusters and random ones, then every fuzzer for SECONDS each.
+# small clusters and random ones, a million simulated recoveries, then every fuzzer for SECONDS each.
 set -euo pipefail
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${top_builddir:=${BRIDLE_BUILD:-$top_srcdir/build}}"
@@ -26,6 +26,7 @@ PARTITIONS=24 ONLY=kill SECONDS_MAX=600 "$top_srcdir/t/data.sh" 1000000 "$seed"
 SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --log-size 65536
 SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --sync
 "$top_srcdir/t/oracle.sh" 1 500000 "$seed"
+"$top_srcdir/t/sim.sh" 250000 "$seed" 2
 
 fuzz=$top_builddir-fuzz
 mkdir -p "$fuzz"
