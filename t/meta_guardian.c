@@ -525,7 +525,7 @@ START_TEST(a_frozen_cluster_only_moves)
 {
     serve_uneven("lively");
     made_until(is_held_back);
-    made_turns(300);
+    made_turns(50);
     ck_assert_uint_gt(seen.count, 0);
     for (uint32_t i = 0; i < seen.count; i++)
         ck_assert(seen.list[i].type == CONFIG_DOWNGRADE_TO_SECONDARY

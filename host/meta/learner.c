@@ -48,9 +48,10 @@ static struct learner learner_untold(const struct meta *meta, int32_t node)
 {
     if (ask_silent(meta, node))
         return (struct learner){ "frozen, and it does not answer what it holds: see `bridle "
-                                 "freeze_status`",
+                                 "freeze_status`, or `bridle release`",
                                  node, false };
-    return (struct learner){ "frozen, and it has not told yet what it holds, which it is asked now",
+    return (struct learner){ "frozen, and it has not told yet what it holds, which it is asked "
+                             "now: try again, or see `bridle release`",
                              node, true };
 }
 
@@ -118,6 +119,7 @@ void learner_begin(struct meta *meta, int32_t node)
     struct state_node *live = &meta->state.nodes[node];
     live->ahead_before = live->ahead;
     held_clear(live);
+    live->holds = freeze_why(meta) != NULL;
 }
 
 static void held_add(struct state_node *live, uint64_t key, int64_t committed)
@@ -162,7 +164,7 @@ void learner_told(struct meta *meta, int32_t node, const struct told *told)
     if (cure && partition->primary == node)
         learner_primary_tells(meta, partition, cure, told);
     if (partition_has(partition, node) || told->committed <= 0 || learner_learns(partition, told)
-        || !freeze_why(meta))
+        || !live->holds)
         return;
     held_add(live, state_key(told->pid), told->committed);
 }
@@ -208,7 +210,7 @@ static void learner_say(struct meta *meta, int32_t node)
 void learner_end(struct meta *meta, int32_t node)
 {
     struct state_node *live = &meta->state.nodes[node];
-    if (!freeze_why(meta))
+    if (!live->holds)
         return;
     if (live->held_count)
         qsort(live->held, live->held_count, sizeof *live->held, held_compare);

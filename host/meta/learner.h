@@ -22,7 +22,7 @@
 
 /* So often a primary is asked that is none by its own word (it may be about to become it), before
  * nobody waits for it any more. */
-#define ASK_VAIN_MAX 5
+#define ASK_VAIN_MAX 4
 
 struct learner {
     const char *wrong; /* NULL: it may learn; else a sentence why not */

@@ -137,6 +137,7 @@ struct state_node {
     struct set64 garbage; /* state_key of each that it was last told to collect */
     struct held *held;    /* of learner.c, while frozen: by ascending key */
     uint32_t held_count, held_cap;
+    bool holds;            /* what it tells now is kept: the cluster is frozen */
     br_time held_at;       /* when it told of them; 0: it has not since it came */
     struct set64 left;     /* state_key of each partition that it left since */
     uint32_t ahead;        /* of them, of which the group's primary told less */
