@@ -267,6 +267,7 @@ struct sim_faults {
     uint32_t kill_event, kill_ask, fail_ask, fail_call; /* the number of one, from 1; 0: none */
     struct sim_lot lot;                                 /* of kill_ask or fail_ask; of fail_call */
     int ghosts; /* what a kill leaves on its way arrives: 0 nothing, 1 half, 2 all, 3 by chance */
+    bool late;  /* ... and only once everything else is over */
 };
 
 /* How it is configured. */
@@ -370,6 +371,7 @@ br_status sim_carry(const struct br_write *const *writes, uint32_t count, char *
 /* One of `all` batches that were on their way when their process died. */
 void sim_ghost(const struct br_write *const *writes, uint32_t count, uint32_t place, uint32_t all);
 void sim_ghosts_await(struct br_env *env); /* those that are to arrive later */
+void sim_ghosts_arrive(void);              /* all that are left, now */
 
 /* -- sim_wire.c -- */
 void sim_wire_request(const char *rpc, br_bytes body,

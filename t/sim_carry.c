@@ -44,14 +44,15 @@ void sim_ghost(const struct br_write *const *writes, uint32_t count, uint32_t pl
                    || (ghosts == 3 && sim_percent(&sim.chance, 50));
     if (!arrives)
         return;
-    if (ghosts != 3 || sim_percent(&sim.chance, 50)) {
+    if (!sim.faults.late && (ghosts != 3 || sim_percent(&sim.chance, 50))) {
         sim_carry(writes, count, why, sizeof why);
     } else if (sim_disk->ghost_count < SIM_POSTS_MAX) {
         uint32_t at = sim_disk->ghost_count++;
         sim_disk->ghosts[at] = (struct sim_post){
             .writes = ghost_copy(writes, count),
             .count = count,
-            .due = sim.now + sim_below(&sim.chance, 10000) * BR_MILLISECOND,
+            .due = sim.faults.late ? INT64_MAX
+                                   : sim.now + sim_below(&sim.chance, 10000) * BR_MILLISECOND,
         };
     }
 }
@@ -69,6 +70,16 @@ static void ghost_arrive(struct br_env *env, void *arg)
 
 void sim_ghosts_await(struct br_env *env)
 {
+    for (uint32_t i = 0; i < sim_disk->ghost_count; i++) {
+        if (sim_disk->ghosts[i].due < INT64_MAX)
+            br_after(env, sim_disk->ghosts[i].due - sim.now, ghost_arrive, &sim_disk->ghosts[i]);
+    }
+}
+
+void sim_ghosts_arrive(void)
+{
+    char why[256];
     for (uint32_t i = 0; i < sim_disk->ghost_count; i++)
-        br_after(env, sim_disk->ghosts[i].due - sim.now, ghost_arrive, &sim_disk->ghosts[i]);
+        sim_carry(sim_disk->ghosts[i].writes, sim_disk->ghosts[i].count, why, sizeof why);
+    sim_disk->ghost_count = 0;
 }

@@ -109,7 +109,7 @@ void sim_cluster_small(struct sim_cluster *cluster)
         for (int32_t i = 0; i < table->partitions; i++) {
             for (int8_t n = 0; n < SIM_NODES_MAX; n++)
                 table->replicas[i][n] = (struct sim_replica){
-                    .node = n < 2 ? (int8_t) ((n + i + t) % 3) : -1,
+                    .node = (int8_t) (n < 2 ? (n + i + t) % 3 : -1),
                     .role = BR_ROLE_INACTIVE,
                     .ballot = 3,
                     .committed = 10 - n,

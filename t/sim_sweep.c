@@ -39,6 +39,7 @@ struct sweep {
     struct left *states; /* the first: as it was found */
     uint32_t state_count;
     size_t floor;            /* memory below belongs to the states */
+    bool late;               /* what the dead had sent arrives when all is over */
     bool moving;             /* every other process finds other replicas */
     struct sim_tree want[2]; /* of a recovery that nobody killed, by what it finds */
     struct sim_plan plan[2];
@@ -113,7 +114,7 @@ static void sweep_measure(struct left *state)
     sim_bury();
 }
 
-static void sweep_begin(bool moving)
+static void sweep_begin(bool moving, bool late)
 {
     sim.seed = 0;
     sim.broken = false;
@@ -123,8 +124,9 @@ static void sweep_begin(bool moving)
         .lock_below = true, .version = LAYOUT_26, .ops_max = 7, .flights = 2, .root = ROOT_PARENTS
     };
     sim.setting.skip_lost_partitions = sim.setting.pass_over = moving;
+    sim.setting.lockless = late; /* with a lock the fence would stop them */
     sim_world_begin();
-    sweep = (struct sweep){ .moving = moving };
+    sweep = (struct sweep){ .moving = moving, .late = late };
     sweep.states = mem_array(SWEEP_STATES_MAX, sizeof *sweep.states);
     struct left *first = sweep_state();
     sim.kinds = sweep.kinds;
@@ -164,6 +166,7 @@ static void sweep_finish(const char *what)
         if (end == END_RECOVERED || end == END_VISIBLE)
             break;
     }
+    sim_ghosts_arrive();
     bool same = sim_same_tree(&sweep.want[last], &sim_disk->tree)
                 || (end == END_VISIBLE && sim_same_tree(&sweep.want[!last], &sim_disk->tree));
     if (!sim.broken && !same)
@@ -200,7 +203,8 @@ static void point_hit(const struct left *state, struct point point)
     sim.faults = (struct sim_faults){ .kill_event = point.event,
                                       .kill_ask = point.ask,
                                       .lot = { .fate = point.fate },
-                                      .ghosts = point.ghosts };
+                                      .ghosts = point.ghosts,
+                                      .late = sweep.late };
     sweep_live();
     if (sim.process.life == LIFE_DEAD)
         sweep.hit++;
@@ -250,17 +254,18 @@ static void kill_pairs(void)
            (unsigned long long) sweep.missed);
 }
 
-static int kill_sweep(bool moving, bool pairs)
+static int kill_sweep(bool moving, bool late, bool pairs)
 {
-    sweep_begin(moving);
+    sweep_begin(moving, late);
     struct left *first = &sweep.states[0];
     kill_all(first, true);
-    printf(
-        "every kill%s: %llu points of %u events and %u requests of the store's, %llu of them hit, "
-        "%llu missed; %u different disks were left\n",
-        moving ? ", its successor finds other replicas" : "",
-        (unsigned long long) point_count(first), first->events, first->asks,
-        (unsigned long long) sweep.hit, (unsigned long long) sweep.missed, sweep.state_count - 1);
+    printf("every kill%s%s: %llu points of %u events and %u requests of the store's, %llu of them "
+           "hit, "
+           "%llu missed; %u different disks were left\n",
+           moving ? ", its successor finds other replicas" : "",
+           late ? ", what it had sent arrives last" : "", (unsigned long long) point_count(first),
+           first->events, first->asks, (unsigned long long) sweep.hit,
+           (unsigned long long) sweep.missed, sweep.state_count - 1);
     if (pairs)
         kill_pairs();
     int status = sim.broken || sweep.missed || sweep.hit == 0;
@@ -270,7 +275,8 @@ static int kill_sweep(bool moving, bool pairs)
 
 int sim_every_kill(bool pairs)
 {
-    return kill_sweep(false, pairs) | kill_sweep(true, pairs);
+    return kill_sweep(false, false, pairs) | kill_sweep(true, false, pairs)
+           | kill_sweep(true, true, pairs);
 }
 
 /* -- Failures ---------------------------------------------------------------------------------- */
@@ -325,7 +331,7 @@ int sim_every_failure(void)
 {
     struct failures failures = { 0 };
     struct sim_lot lot;
-    sweep_begin(false);
+    sweep_begin(false, false);
     const struct left *state = &sweep.states[0];
     for (uint32_t i = 1; i <= state->asks && !sim.broken; i++) {
         for (uint32_t n = 0; failure_of(sweep.kinds[i - 1], n, &lot) && !sim.broken; n++)
@@ -348,7 +354,7 @@ int sim_every_failure(void)
 
 void sim_sweep_begin(void)
 {
-    sweep_begin(false);
+    sweep_begin(false, false);
 }
 
 void sim_sweep_restore(void)
