@@ -155,7 +155,7 @@ case $command in
     check) if [ $# -gt 0 ]; then make -C "$build" check TESTS="$*"; else make -C "$build" check; fi ;;
     test) test_all ;;
     demo) deps; build; exec "$top/t/demo.sh" "$@" ;;
-    soak) deps; build; exec "$top/t/soak.sh" "$@" ;;
+    soak) deps iproute2 nftables; build; exec "$top/t/soak.sh" "$@" ;;
     coverage)
         deps
         configure_in "$build-coverage" --enable-werror --enable-coverage
