@@ -293,6 +293,7 @@ static const struct br_store memory_store = {
     .lost = memory_lost,
     .unlock = memory_unlock,
     .cancel = memory_cancel,
+    .elections = memory_elections,
 };
 
 static void memory_commit(struct br_env *env, const struct br_write *const *writes, uint32_t count,

@@ -49,6 +49,7 @@ void memory_owner(struct br_env *env, const char *path, const char *last_seen,
                   struct br_call *call);
 void memory_lost(struct br_env *env, const char *fence, struct br_call *call);
 void memory_unlock(struct br_env *env, const char *fence, struct br_call *call);
+void memory_elections(struct br_env *env, const char *path, struct br_call *call);
 void memory_cancel(struct br_env *env, struct br_call *call);
 
 /* The fence node of this seat was deleted by a commit. */

@@ -171,6 +171,15 @@ void memory_unlock(struct br_env *env, const char *fence, struct br_call *call)
     memory_depose(env, seat);
 }
 
+/* Who holds the lock has come and not gone. */
+void memory_elections(struct br_env *env, const char *path, struct br_call *call)
+{
+    if (memory_refused(path, 0, call))
+        return;
+    const struct memory_seat *seat = memory_seat(env->self, path);
+    br_reply_value(call, (br_bytes){ "", 0 }, 2 * seat->number - (seat->node != NULL));
+}
+
 void memory_cancel(struct br_env *env, struct br_call *call)
 {
     const struct memory *memory = env->self;

@@ -134,6 +134,7 @@ static void sqlite_work_lock(struct sqlite *sqlite, struct sqlite_job *job)
     case JOB_OWNER: sqlite_do_owner(sqlite, job); break;
     case JOB_LOST: sqlite_do_lost(sqlite, job); break;
     case JOB_UNLOCK: sqlite_do_unlock(sqlite, job); break;
+    case JOB_ELECTIONS: sqlite_do_elections(sqlite, job); break;
     case JOB_CANCEL: sqlite_do_cancel(sqlite, job->id); break;
     default: break;
     }
@@ -238,6 +239,13 @@ static void sqlite_unlock(struct br_env *env, const char *fence, struct br_call 
                  &(struct sqlite_job){ .kind = JOB_UNLOCK, .call = call, .path = fence });
 }
 
+static void sqlite_elections(struct br_env *env, const char *path, struct br_call *call)
+{
+    if (!sqlite_refused(path, call))
+        sqlite_queue(env->self,
+                     &(struct sqlite_job){ .kind = JOB_ELECTIONS, .call = call, .path = path });
+}
+
 static void sqlite_call_off(struct sqlite *sqlite, const struct br_call *call, const char *why)
 {
     struct sqlite_job *jobs = sqlite_withdraw(sqlite, call);
@@ -271,6 +279,7 @@ static const struct br_store sqlite_store = {
     .lost = sqlite_lost,
     .unlock = sqlite_unlock,
     .cancel = sqlite_cancel,
+    .elections = sqlite_elections,
 };
 
 static void sqlite_commit(struct br_env *env, const struct br_write *const *writes, uint32_t count,

@@ -33,6 +33,7 @@ enum sqlite_kind {
     JOB_OWNER,
     JOB_LOST,
     JOB_UNLOCK,
+    JOB_ELECTIONS,
     JOB_CANCEL, /* the waiting call of this id */
     JOB_POLL,
     JOB_STOP,
@@ -47,9 +48,9 @@ struct sqlite_job {
     uint64_t id;
     const char *const *paths;             /* READ */
     const struct br_write *const *writes; /* COMMIT */
-    const char *path;                     /* LIST, LOCK, OWNER; the fence of LOST, UNLOCK */
-    const char *text;                     /* LOCK: value; OWNER: last seen */
-    struct sqlite_wrong wrong;            /* COMMIT: its own failure */
+    const char *path;          /* LIST, LOCK, OWNER, ELECTIONS; the fence of LOST, UNLOCK */
+    const char *text;          /* LOCK: value; OWNER: last seen */
+    struct sqlite_wrong wrong; /* COMMIT: its own failure */
 };
 
 enum {
@@ -148,6 +149,7 @@ void sqlite_do_lock(struct sqlite *sqlite, struct sqlite_job *job);
 void sqlite_do_owner(struct sqlite *sqlite, struct sqlite_job *job);
 void sqlite_do_lost(struct sqlite *sqlite, struct sqlite_job *job);
 void sqlite_do_unlock(struct sqlite *sqlite, struct sqlite_job *job);
+void sqlite_do_elections(struct sqlite *sqlite, struct sqlite_job *job);
 void sqlite_do_cancel(struct sqlite *sqlite, uint64_t id);
 
 /* Look at everything that somebody waits for; true: somebody still does. */

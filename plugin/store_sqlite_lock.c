@@ -319,6 +319,36 @@ void sqlite_do_unlock(struct sqlite *sqlite, struct sqlite_job *job)
         sqlite_vacate(sqlite, seat);
 }
 
+/* Each holder has come; each but a living one has gone.  The byte, not the node, says who lives.
+ * Between a new holder's taking the byte and his commit the number may be one less. */
+void sqlite_do_elections(struct sqlite *sqlite, struct sqlite_job *job)
+{
+    const struct sqlite_seat *seat = sqlite_seat(sqlite, job->path);
+    sqlite3_stmt *get = sqlite->statements[SQL_NUMBER];
+    sqlite3_stmt *fence = sqlite->statements[SQL_FENCE];
+    struct sqlite_wrong wrong;
+    int64_t led = 0;
+    bool held = false;
+    sqlite_clear(sqlite);
+    if (sqlite_do(sqlite, SQL_BEGIN, NULL)) {
+        sqlite3_bind_text(get, 1, job->path, -1, SQLITE_STATIC);
+        if (sqlite_step(sqlite, get) == SQLITE_ROW)
+            led = sqlite3_column_int64(get, 0) + 1;
+        sqlite3_reset(get);
+        sqlite3_bind_text(fence, 1, job->path, -1, SQLITE_STATIC);
+        held =
+            sqlite_step(sqlite, fence) == SQLITE_ROW && (seat->fence || sqlite_taken(sqlite, seat));
+        sqlite3_reset(fence);
+    }
+    if (!sqlite->rc && sqlite_do(sqlite, SQL_COMMIT, NULL)) {
+        br_reply_value(job->call, (br_bytes){ "", 0 }, 2 * led - held);
+        return;
+    }
+    sqlite_explain(sqlite, "counting elections", &wrong);
+    sqlite_back_out(sqlite);
+    sqlite_reply_wrong(job->call, &wrong);
+}
+
 void sqlite_do_cancel(struct sqlite *sqlite, uint64_t id)
 {
     for (struct sqlite_seat *seat = sqlite->seats; seat; seat = seat->next) {

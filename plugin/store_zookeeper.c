@@ -145,6 +145,7 @@ const struct br_store zookeeper_store = {
     .lost = zookeeper_lost,
     .unlock = zookeeper_unlock,
     .cancel = zookeeper_cancel,
+    .elections = zookeeper_elections,
 };
 
 BR_PLUGIN(store, zookeeper, &zookeeper_store, .summary = "The cluster's ZooKeeper.",

@@ -189,6 +189,7 @@ void zookeeper_owner(struct br_env *env, const char *path, const char *last_seen
                      struct br_call *call);
 void zookeeper_lost(struct br_env *env, const char *fence, struct br_call *call);
 void zookeeper_unlock(struct br_env *env, const char *fence, struct br_call *call);
+void zookeeper_elections(struct br_env *env, const char *path, struct br_call *call);
 void zookeeper_cancel(struct br_env *env, struct br_call *call);
 
 void zookeeper_walkers_resume(struct br_env *env);                 /* connected (again) */

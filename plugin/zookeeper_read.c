@@ -268,23 +268,67 @@ static void list_abandon(struct zookeeper_pending *pending)
     list_done(ZCLOSING, NULL, pending);
 }
 
-void zookeeper_list(struct br_env *env, const char *path, struct br_call *call)
+/* NULL: nothing can be asked, and the call was answered. */
+static struct listing *listing_new(const struct zookeeper *zookeeper, const char *path,
+                                   struct br_call *call)
 {
-    struct zookeeper *zookeeper = env->self;
-    zhandle_t *handle = zookeeper_handle(zookeeper);
     if (zookeeper_path_refused(path, call))
-        return;
-    if (!handle) {
+        return NULL;
+    if (!zookeeper_handle(zookeeper)) {
         br_reply_fail(call, BR_UNAVAILABLE, "not connected to %s", zookeeper->hosts);
-        return;
+        return NULL;
     }
     struct listing *listing = mem_new(sizeof *listing + strlen(path) + 1);
     listing->call = call;
     memcpy(listing->path, path, strlen(path) + 1);
+    return listing;
+}
+
+void zookeeper_list(struct br_env *env, const char *path, struct br_call *call)
+{
+    struct zookeeper *zookeeper = env->self;
+    struct listing *listing = listing_new(zookeeper, path, call);
+    if (!listing)
+        return;
     zookeeper_pending_add(zookeeper->session, &listing->pending, list_abandon);
     char *full = zookeeper_path_full(zookeeper, path);
-    int rc = zoo_aget_children(handle, full, 0, list_done, listing);
+    int rc = zoo_aget_children(zookeeper_handle(zookeeper), full, 0, list_done, listing);
     free(full);
     if (rc != ZOK)
         list_done(rc, NULL, listing);
+}
+
+/* -- Elections -------------------------------------------------------------------------------- */
+
+/* What a server calls cversion is twice the children made, less those that are there: it rises by
+ * one with each that comes and each that goes (its DataNode.copyStat). */
+static void elections_done(int rc, const struct Stat *stat, const void *data)
+{
+    struct listing *listing = (struct listing *) (uintptr_t) data;
+    zookeeper_pending_drop(&listing->pending);
+    if (rc == ZOK || rc == ZNONODE)
+        br_reply_value(listing->call, (br_bytes){ "", 0 }, rc == ZOK ? stat->cversion : 0);
+    else
+        br_reply_fail(listing->call, zookeeper_status(rc, false), "%s: %s", listing->path,
+                      zookeeper_word(rc));
+    free(listing);
+}
+
+static void elections_abandon(struct zookeeper_pending *pending)
+{
+    elections_done(ZCLOSING, NULL, pending);
+}
+
+void zookeeper_elections(struct br_env *env, const char *path, struct br_call *call)
+{
+    struct zookeeper *zookeeper = env->self;
+    struct listing *listing = listing_new(zookeeper, path, call);
+    if (!listing)
+        return;
+    zookeeper_pending_add(zookeeper->session, &listing->pending, elections_abandon);
+    char *full = zookeeper_path_full(zookeeper, path);
+    int rc = zoo_aexists(zookeeper_handle(zookeeper), full, 0, elections_done, listing);
+    free(full);
+    if (rc != ZOK)
+        elections_done(rc, NULL, listing);
 }

@@ -273,6 +273,18 @@ static int conform_order(const void *a, const void *b)
     return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+int64_t conform_elections(struct instance *in, const char *path)
+{
+    struct answer answer;
+    answer_init(&answer);
+    store_elections(&in->plugin, path, 0, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_msg(answer.status == BR_OK, "elections: %s", answer.text);
+    int64_t number = answer.version;
+    answer_done(&answer);
+    return number;
+}
+
 br_status conform_list(struct instance *in, const char *path, struct answer *ret, char ***ret_names,
                        uint32_t *ret_count)
 {

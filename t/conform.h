@@ -76,6 +76,9 @@ br_status conform_get(struct instance *in, const char *path, struct buf *ret_val
 br_status conform_list(struct instance *in, const char *path, struct answer *ret, char ***ret_names,
                        uint32_t *ret_count); /* names sorted; free(*ret_names), answer_done */
 
+/* The number at a lock's path; the test fails where it cannot be told. */
+int64_t conform_elections(struct instance *in, const char *path);
+
 /* Ask and do not wait.  Writes and values must live until the answer. */
 void conform_issue(struct instance *in, const struct br_write *writes, uint32_t count,
                    struct answer *answer);

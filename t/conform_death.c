@@ -124,8 +124,12 @@ START_TEST(dead_holder_is_no_owner)
     answer_init(&owner);
     store_owner(&in->plugin, path, "dead:1", answer_take, &owner);
     ck_assert(!answer_soon(&owner, 200 * BR_MILLISECOND));
+    if (in->plugin.ops.store.elections)
+        ck_assert_int_eq(conform_elections(in, path), 1);
     child_end(&holder, SIGKILL);
     expect_value(&owner, "");
+    if (in->plugin.ops.store.elections)
+        ck_assert_int_eq(conform_elections(in, path), 2);
     instance_free(in);
 }
 END_TEST

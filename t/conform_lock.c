@@ -469,6 +469,71 @@ START_TEST(deleted_fence_is_a_loss)
 }
 END_TEST
 
+static bool countless(void)
+{
+    return lockless() || !in->plugin.ops.store.elections;
+}
+
+/* Each coming and each going is one; nothing else is. */
+START_TEST(elections_are_counted)
+{
+    if (countless())
+        return;
+    ck_assert_int_eq(conform_elections(in, path), 0); /* nothing is there */
+    for (int i = 0; i < 3; i++) {
+        char *fence = get_lock(in, "h:1");
+        ck_assert_int_eq(conform_elections(in, path), 2 * i + 1);
+        ck_assert_int_eq(fenced(in, fence), BR_OK);
+        ck_assert_int_eq(conform_write(in, BR_CREATE, at("n%d", i), "", 0), BR_OK);
+        expect_owner(in, "", "h:1");
+        ck_assert_int_eq(conform_elections(in, path), 2 * i + 1);
+        ck_assert_int_eq(unlock(in, fence), BR_OK);
+        ck_assert_int_eq(conform_elections(in, path), 2 * i + 2);
+        free(fence);
+    }
+    ck_assert_int_eq(conform_elections(in, at("elsewhere")), 0);
+}
+END_TEST
+
+/* A fence that somebody deletes has gone like any other; one who waited and then led is not
+ * forgotten. */
+START_TEST(elections_see_losses_and_successors)
+{
+    struct answer lost, next;
+    if (countless())
+        return;
+    char *fence = get_lock(in, "h:1");
+    ask_lost(in, fence, &lost);
+    ck_assert_int_eq(conform_write(in, BR_DELETE, fence, NULL, BR_ANY_VERSION), BR_OK);
+    answer_wait(&lost);
+    answer_done(&lost);
+    free(fence);
+    ck_assert_int_eq(conform_elections(in, path), 2);
+    fence = get_lock(in, "h:1");
+    ask_lock(in, "h:2", &next);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+    fence = elected(&next);
+    ck_assert_int_eq(conform_elections(in, path), 5);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_elections(in, path), 6);
+    free(fence);
+}
+END_TEST
+
+START_TEST(elections_refuse_a_bad_path)
+{
+    struct answer answer;
+    if (countless())
+        return;
+    answer_init(&answer);
+    store_elections(&in->plugin, "no/path", 0, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_INVALID);
+    answer_done(&answer);
+}
+END_TEST
+
 /* -- Two instances ---------------------------------------------------------------------------- */
 
 START_TEST(lock_excludes_and_passes_on)
@@ -520,6 +585,26 @@ START_TEST(fence_deleted_by_another)
 }
 END_TEST
 
+/* Whoever asks is told the same, whoever holds the lock; also after the store was closed. */
+START_TEST(elections_are_everybodys)
+{
+    if (countless() || !(in->plugin.ops.store.flags & BR_STORE_LOCK))
+        return;
+    struct instance *other = instance_new();
+    char *fence = get_lock(in, "h:1");
+    ck_assert_int_eq(conform_elections(other, path), 1);
+    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    free(fence);
+    fence = get_lock(other, "h:2");
+    ck_assert_int_eq(conform_elections(other, path), 3);
+    instance_free(other); /* which gives the lock back */
+    other = instance_new();
+    ck_assert_int_eq(conform_elections(other, path), 4);
+    instance_free(other);
+    free(fence);
+}
+END_TEST
+
 TCase *conform_lock_case(void)
 {
     TCase *tcase = tcase_create("lock");
@@ -539,7 +624,11 @@ TCase *conform_lock_case(void)
     tcase_add_test(tcase, lock_path_limit);
     tcase_add_test(tcase, lock_of_the_root);
     tcase_add_test(tcase, deleted_fence_is_a_loss);
+    tcase_add_test(tcase, elections_are_counted);
+    tcase_add_test(tcase, elections_see_losses_and_successors);
+    tcase_add_test(tcase, elections_refuse_a_bad_path);
     tcase_add_test(tcase, lock_excludes_and_passes_on);
     tcase_add_test(tcase, fence_deleted_by_another);
+    tcase_add_test(tcase, elections_are_everybodys);
     return tcase;
 }

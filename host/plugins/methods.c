@@ -135,6 +135,19 @@ struct br_call *store_unlock(struct plugin *store, const char *fence, br_time ti
     return call;
 }
 
+struct br_call *store_elections(struct plugin *store, const char *path, br_time timeout,
+                                call_done *done, void *arg)
+{
+    char what[CALL_WHAT_MAX];
+    method_name(what, "elections at", path, 1);
+    struct br_call *call = method_call(store, CALL_READ, timeout, what, done, arg);
+    if (store->ops.store.elections)
+        store->ops.store.elections(call->env, method_text(call, path), call);
+    else
+        method_missing(call);
+    return call;
+}
+
 void store_cancel(struct plugin *store, struct br_call *call)
 {
     call_cancel(call, store->ops.store.cancel);

@@ -62,6 +62,8 @@ struct br_call *store_owner(struct plugin *store, const char *path, const char *
 struct br_call *store_lost(struct plugin *store, const char *fence, call_done *done, void *arg);
 struct br_call *store_unlock(struct plugin *store, const char *fence, br_time timeout,
                              call_done *done, void *arg);
+struct br_call *store_elections(struct plugin *store, const char *path, br_time timeout,
+                                call_done *done, void *arg);
 void store_cancel(struct plugin *store, struct br_call *call);
 
 struct br_call *transport_tables(struct plugin *transport, const char *node, int32_t index,

@@ -17,6 +17,7 @@
  * something is added at the end of a structure; the plugin's must not be greater than the host's.
  *
  *     1.0   first
+ *     1.1   br_store.elections
  */
 #ifndef BRIDLE_PLUGIN_H
 #define BRIDLE_PLUGIN_H
@@ -28,7 +29,7 @@
 #include <bridle/transport.h>
 
 #define BR_ABI_MAJOR 1
-#define BR_ABI_MINOR 0
+#define BR_ABI_MINOR 1
 #define BR_MAGIC     UINT32_C(0x6272646c) /* "brdl" */
 
 #define BR_STATE_MAX   (1 << 20) /* bytes of state_size */

@@ -95,6 +95,15 @@ struct br_store {
 
     /* A hint: the call must still be replied to, with BR_CANCELED or with what really happened. */
     void (*cancel)(struct br_env *env, struct br_call *call);
+
+    /* Optional; since 1.1.  Reply, as the version, with a number that never goes down as long as
+     * the store lives: it has risen by one for each node that came below this lock's path and by
+     * one for each that went, whoever's they are and however they went; 0 where the path is not
+     * there.  So who sees it unchanged knows that nobody has led in between, and who holds the lock
+     * that only his own coming is in it.  A candidate who only waits counts where he has a node
+     * (ZooKeeper's cversion of the path), and may not elsewhere; a holder who died without giving
+     * the lock back has gone as soon as the lock is free. */
+    void (*elections)(struct br_env *env, const char *path, struct br_call *call);
 };
 
 /* -- What every store refuses, in one place --------------------------------------------------- */
