@@ -263,6 +263,13 @@ static char *dump_line(struct plugin *store, const char *path, bool versions)
     if (versions)
         buf_printf(&buf, "v%lld ", (long long) value->version);
     buf_put(&buf, value->value.data, value->value.size);
+    const char *journal = strstr(path, "/bridle/journal");
+    char *before = journal && !versions ? strstr(buf.data, ",\"apps\":") : NULL;
+    if (before) /* what was there before depends on the store */
+        memcpy(before, "}", 2);
+    char *one = journal && !versions ? strstr(buf.data, "{\"version\":1") : NULL;
+    if (one) /* where one of version 1 was continued */
+        one[strlen("{\"version\":")] = '2';
     arena_done(&waiter.kept);
     return buf.data;
 }
@@ -312,7 +319,7 @@ char *recovery_dump_plan(const struct plan *plan)
     line = (struct buf){ 0 };
     buf_printf(
         &line,
-        "%s/bridle/journal {\"version\":1,\"state\":\"done\",\"plan\":\"%s\",\"records\":%llu}",
+        "%s/bridle/journal {\"version\":2,\"state\":\"done\",\"plan\":\"%s\",\"records\":%llu}",
         root, plan->hash, (unsigned long long) plan->records);
     lines_add(&lines, line.data);
     struct plan_cursor cursor = plan_cursor_at(0, -1);

@@ -46,7 +46,8 @@ void recovery_free(struct cluster *cluster);
 br_status recovery_write(struct plugin *store, br_write_kind kind, const char *path,
                          const char *value);
 
-/* Everything below `root`, a line a node, sorted: path, version (where asked for), value. */
+/* Everything below `root`, a line a node, sorted: path, version (where asked for), value; without
+ * versions also without what a journal says of the time before. */
 char *recovery_dump(struct plugin *store, const char *root, bool versions);
 
 /* The same, as the plan would have it once it is applied. */

@@ -168,14 +168,13 @@ static void batch_set(struct batch *batch, const char *path, int64_t version, co
                                          .version = version });
 }
 
-static void batch_set_journal(struct batch *batch, const struct apply *apply, const char *state)
+static void batch_set_journal(struct batch *batch, struct apply *apply, enum journal_state state)
 {
     const struct plan *plan = apply->request.plan;
     struct buf json = { 0 };
-    buf_printf(&json, "{\"version\":1,\"state\":\"%s\",\"plan\":\"%s\",\"records\":", state,
-               plan->hash);
-    buf_i64(&json, (int64_t) plan->records);
-    buf_char(&json, '}');
+    apply->mark.state = state;
+    memcpy(apply->mark.hash, plan->hash, sizeof apply->mark.hash);
+    apply_journal_put(&apply->mark, plan->records, &json);
     batch_set(batch, apply->journal.data, apply->journal_version, json.data);
     buf_done(&json);
 }
@@ -222,10 +221,12 @@ static void apply_claim(struct apply *apply)
 {
     if (apply_too_often(apply))
         return;
+    apply->mark.converged = true;
+    apply->mark.elections = -1;
     struct batch batch;
     batch_begin(&batch, apply, 3, false);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_LOCK);
-    batch_set_journal(&batch, apply, "writing");
+    batch_set_journal(&batch, apply, JOURNAL_WRITING);
     batch_freeze(&batch, apply);
     apply->issued = true;
     apply->claiming = true;
@@ -246,6 +247,12 @@ static uint32_t apply_components(const struct apply *apply, struct arena *arena,
     return count;
 }
 
+static bool apply_row_there(struct rows *rows)
+{
+    const struct br_value *value = rows_value(rows);
+    return value && value->status == BR_OK;
+}
+
 static void apply_components_read(void *arg, struct call_answer *answer)
 {
     struct apply *apply = arg;
@@ -261,10 +268,14 @@ static void apply_components_read(void *arg, struct call_answer *answer)
     struct rows rows = rows_of(answer);
     for (uint32_t i = 0; i < count; i++) {
         const struct br_value *value = rows_value(&rows);
-        if (!value || value->status == BR_NOTFOUND)
+        if (!value || value->status == BR_NOTFOUND) {
             batch_set(&batch, paths[i], -1, "");
+            apply->mark.made++;
+        }
     }
-    batch_set_journal(&batch, apply, "writing");
+    apply->mark.bulk_load = apply_row_there(&rows);
+    apply->mark.backup = apply_row_there(&rows);
+    batch_set_journal(&batch, apply, JOURNAL_WRITING);
     batch_freeze(&batch, apply);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_LOCK);
     if (batch.count > apply->ops_max + APPLY_EXTRA_OPS) {
@@ -283,13 +294,15 @@ static void apply_lock(struct apply *apply)
         return;
     struct arena memory;
     arena_init(&memory, 0);
-    const char **paths = arena_alloc(&memory, (APPLY_COMPONENTS_MAX + 1) * sizeof *paths);
+    const char **paths = arena_alloc(&memory, (APPLY_COMPONENTS_MAX + 3) * sizeof *paths);
     uint32_t count = apply_components(apply, &memory, paths);
     if (count == UINT32_MAX) {
         arena_done(&memory);
         apply_end(apply, BR_INVALID, "the root has more components than bridle takes (64)");
         return;
     }
+    for (uint32_t i = 0; i < APPLY_AFTER; i++)
+        paths[count++] = apply_after_path(&memory, apply->root, i);
     apply->call = store_read(apply->store, paths, count, &memory, 0, apply_components_read, apply);
 }
 
@@ -322,8 +335,8 @@ static void apply_done(struct apply *apply)
 /* After an unlock whose answer did not come or was no. */
 static void apply_look_unlocked(struct apply *apply, const struct root_facts *facts)
 {
-    bool ours = strcmp(facts->journal_hash, apply->request.plan->hash) == 0;
-    if (ours && facts->journal_done
+    bool ours = strcmp(facts->journal.hash, apply->request.plan->hash) == 0;
+    if (ours && facts->journal.state == JOURNAL_DONE
         && (facts->state == ROOT_TABLES || facts->state == ROOT_EMPTY)) {
         apply_done(apply);
     } else if (ours && facts->state == ROOT_OURS && facts->apps_version == apply->apps_version
@@ -348,14 +361,19 @@ static void apply_looked(void *arg, const struct root_facts *facts, const struct
     }
     /* The version tells our lock or claim from what an earlier attempt left. */
     bool ours = apply->issued && facts->apps_version != apply->apps_version
-                && strcmp(facts->journal_hash, apply->request.plan->hash) == 0;
+                && facts->journal.state == JOURNAL_WRITING
+                && strcmp(facts->journal.hash, apply->request.plan->hash) == 0;
     apply->apps_version = facts->apps_version;
     apply->journal_version = facts->journal_version;
     apply->released = facts->released;
     switch (facts->state) {
-    case ROOT_EMPTY: apply_lock(apply); break;
+    case ROOT_EMPTY:
+        apply->mark = (struct apply_journal){ .known = true, .apps = facts->apps, .elections = -1 };
+        apply_lock(apply);
+        break;
     case ROOT_OURS:
         apply->locked = true;
+        apply->mark = facts->journal;
         if (ours)
             apply_begin(apply, facts);
         else
@@ -385,16 +403,43 @@ static void apply_unlocked(void *arg, struct call_answer *answer)
         apply_soft(apply, answer->status, answer->message, apply_look);
 }
 
-void apply_unlock(struct apply *apply)
+static void apply_unlock_commit(struct apply *apply)
 {
-    apply->phase = APPLY_UNLOCK;
-    apply_progress_tell(apply);
     struct batch batch;
     batch_begin(&batch, apply, 2, true);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_UNLOCK);
-    batch_set_journal(&batch, apply, "done");
+    batch_set_journal(&batch, apply, JOURNAL_DONE);
     apply->unlocking = true;
     apply->call = batch_commit(&batch, apply, apply_unlocked, apply);
+}
+
+static void apply_elections(void *arg, struct call_answer *answer)
+{
+    struct apply *apply = arg;
+    apply->call = NULL;
+    if (answer->status != BR_OK) {
+        apply_soft(apply, answer->status, answer->message, apply_unlock);
+        return;
+    }
+    apply->mark.elections = answer->version;
+    apply_unlock_commit(apply);
+}
+
+/* While we hold the lock its number says that nobody led but us: an undo compares it. */
+void apply_unlock(struct apply *apply)
+{
+    const char *fence = apply->request.fence;
+    apply->phase = APPLY_UNLOCK;
+    apply_progress_tell(apply);
+    if (!fence || !apply->store->ops.store.elections) {
+        apply_unlock_commit(apply);
+        return;
+    }
+    struct buf path = { 0 };
+    buf_put(&path, fence, (size_t) (strrchr(fence, '/') - fence));
+    apply->call =
+        store_elections(apply->store, path.size ? path.data : "/", 0, apply_elections, apply);
+    buf_done(&path);
 }
 
 static void apply_count(struct apply *apply);

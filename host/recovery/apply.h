@@ -12,10 +12,12 @@
  *
  * The journal is one line of JSON:
  *
- *     {"version":1,"state":"writing","plan":"<SHA-256 of the plan, hex>","records":640}
+ *     {"version":2,"state":"writing","plan":"<SHA-256 of the plan, hex>","records":640,
+ *      "apps":null,"made":2,"bulk_load":false,"backup":false,"converged":false,"elections":-1}
  *
  * set in one batch with `apps` = "lock" (so that a kill leaves nothing or our mark) and put to
- * state "done" in one batch with `apps` = "unlock".
+ * state "done" in one batch with `apps` = "unlock".  Behind "records" stands what an undo needs
+ * (struct apply_journal); version 1, which is read and continued, has none of it.
  *
  * A fresh root is not compared record by record before the unlock (load.h does that afterwards);
  * the tables are counted.  Where an earlier attempt left something, rounds of list, delete, read,
@@ -36,22 +38,48 @@
 #define APPLY_COMPONENTS_MAX 64   /* of a root's path */
 #define APPLY_JOURNAL_MAX    4096 /* bytes of a journal that is looked at */
 
+enum journal_state {
+    JOURNAL_NONE = 0,
+    JOURNAL_WRITING,
+    JOURNAL_DONE,
+    JOURNAL_UNDOING,
+    JOURNAL_STRANGE, /* not ours, or of a later version */
+};
+
+enum apps_before { APPS_ABSENT = 0, APPS_EMPTY, APPS_UNLOCK };
+
+/* What was written, and what was there before the first of it, whoever continued since. */
+struct apply_journal {
+    enum journal_state state;
+    char hash[PLAN_HASH_SIZE]; /* "": none of ours */
+    bool known;                /* version 2: what follows is */
+    enum apps_before apps;
+    uint32_t made; /* so many nodes of the path <root>/bridle, the deepest, were made by us */
+    bool bulk_load, backup; /* <root>/bulk_load, <root>/backup were there */
+    bool converged;         /* records may be at another version than 0 */
+    int64_t elections; /* store.h's number when it was unlocked, our own coming in it; -1: none */
+};
+
+/* What it is not becomes JOURNAL_STRANGE. */
+void apply_journal_get(br_bytes value, struct apply_journal *ret);
+void apply_journal_put(const struct apply_journal *journal, uint64_t records, struct buf *buf);
+
 /* What a root is, before anything is written (C5). */
 enum root_state {
     ROOT_EMPTY = 1,   /* no `apps`, or a childless one that is not locked by somebody else */
-    ROOT_OURS = 2,    /* `apps` is "lock" and the journal is ours: an unfinished recovery */
+    ROOT_OURS = 2,    /* `apps` is "lock" and the journal is ours: unfinished, or half undone */
     ROOT_TABLES = 3,  /* `apps` is "unlock" or "" and has children: metadata */
     ROOT_FOREIGN = 4, /* half-written, and not by us; or a value that is none of Pegasus's */
 };
 
 struct root_facts {
     enum root_state state;
-    int64_t apps_version;              /* -1: `apps` is not there */
-    int64_t journal_version;           /* -1: no journal */
-    bool released;                     /* <root>/bridle/released is there, whatever it says */
-    uint32_t table_count;              /* children of `apps` */
-    bool journal_done;                 /* the journal says that a recovery was finished */
-    char journal_hash[PLAN_HASH_SIZE]; /* the journal's plan; "": no journal of ours */
+    int64_t apps_version;    /* -1: `apps` is not there */
+    int64_t journal_version; /* -1: no journal */
+    bool released;           /* <root>/bridle/released is there, whatever it says */
+    uint32_t table_count;    /* children of `apps` */
+    enum apps_before apps;   /* where it is neither "lock" nor strange */
+    struct apply_journal journal;
     char text[FAIL_TEXT_MAX]; /* one sentence: the root, what was found there, what to do */
 };
 
@@ -93,7 +121,11 @@ void apply_cancel(struct apply *apply);
 /* After the success was answered: <root>/bulk_load and <root>/backup, empty, as Pegasus makes them
  * then.  That they are there already is fine, a failure is only logged.
  * `done` (may be NULL) is called once both were answered. */
+#define APPLY_AFTER 2
 void apply_afterwards(struct loop *loop, struct plugin *store, const char *root, const char *fence,
                       void (*done)(void *arg), void *arg);
+
+/* The path of one of the two: 0 bulk_load, 1 backup. */
+const char *apply_after_path(struct arena *arena, const char *root, uint32_t index);
 
 #endif

@@ -9,7 +9,16 @@
 
 static const char *const after_names[] = { "bulk_load", "backup" };
 
-#define AFTER_COUNT (sizeof after_names / sizeof *after_names)
+_Static_assert(sizeof after_names / sizeof *after_names == APPLY_AFTER, "");
+
+const char *apply_after_path(struct arena *arena, const char *root, uint32_t index)
+{
+    struct buf path = { 0 };
+    buf_printf(&path, "%s/%s", strcmp(root, "/") == 0 ? "" : root, after_names[index]);
+    const char *copy = arena_text(arena, path.data, path.size);
+    buf_done(&path);
+    return copy;
+}
 
 struct after {
     struct loop *loop;
@@ -34,7 +43,7 @@ static void after_made(void *arg, struct call_answer *answer)
 }
 
 static void after_make(struct after *after, struct plugin *store, const char *root,
-                       const char *fence, const char *name)
+                       const char *fence, uint32_t index)
 {
     struct arena memory;
     arena_init(&memory, 0);
@@ -46,12 +55,9 @@ static void after_make(struct after *after, struct plugin *store, const char *ro
         writes[count++] = (struct br_write){ .kind = BR_FENCE,
                                              .path = arena_text(&memory, fence, strlen(fence)) };
     }
-    struct buf path = { 0 };
-    buf_printf(&path, "%s/%s", strcmp(root, "/") == 0 ? "" : root, name);
     list[count] = &writes[count];
     writes[count++] =
-        (struct br_write){ .kind = BR_CREATE, .path = arena_text(&memory, path.data, path.size) };
-    buf_done(&path);
+        (struct br_write){ .kind = BR_CREATE, .path = apply_after_path(&memory, root, index) };
     store_commit(store, list, count, &memory, 0, after_made, after);
 }
 
@@ -59,7 +65,7 @@ void apply_afterwards(struct loop *loop, struct plugin *store, const char *root,
                       void (*done)(void *arg), void *arg)
 {
     struct after *after = mem_new(sizeof *after);
-    *after = (struct after){ .loop = loop, .pending = AFTER_COUNT, .done = done, .arg = arg };
-    for (size_t i = 0; i < AFTER_COUNT; i++)
-        after_make(after, store, root, fence, after_names[i]);
+    *after = (struct after){ .loop = loop, .pending = APPLY_AFTER, .done = done, .arg = arg };
+    for (uint32_t i = 0; i < APPLY_AFTER; i++)
+        after_make(after, store, root, fence, i);
 }

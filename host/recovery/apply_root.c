@@ -4,7 +4,7 @@
  */
 #include "host/recovery/apply.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +25,6 @@ struct root_look {
     bool there; /* apps */
     char value[ROOT_SHOWN_MAX + 1];
     enum { VALUE_OPEN, VALUE_LOCK, VALUE_STRANGE } kind;
-    enum { JOURNAL_NONE, JOURNAL_WRITING, JOURNAL_DONE, JOURNAL_STRANGE } journal_kind;
     struct root_facts facts;
 };
 
@@ -48,35 +47,6 @@ static void root_fail(struct root_look *look, br_status status, const char *what
     done(arg, NULL, &fail);
 }
 
-static bool root_hash(const char *text)
-{
-    return text && strlen(text) == PLAN_HASH_SIZE - 1
-           && strspn(text, "0123456789abcdef") == PLAN_HASH_SIZE - 1;
-}
-
-static void root_journal_parse(struct root_look *look, br_bytes value)
-{
-    look->journal_kind = JOURNAL_STRANGE;
-    if (value.size == 0 || value.size > APPLY_JOURNAL_MAX)
-        return;
-    json_t *json = json_loadb(value.data, value.size, JSON_REJECT_DUPLICATES, NULL);
-    if (!json)
-        return;
-    const char *state = json_string_value(json_object_get(json, "state"));
-    const char *hash = json_string_value(json_object_get(json, "plan"));
-    if (json_integer_value(json_object_get(json, "version")) == 1 && state && root_hash(hash)) {
-        if (strcmp(state, "writing") == 0)
-            look->journal_kind = JOURNAL_WRITING;
-        else if (strcmp(state, "done") == 0)
-            look->journal_kind = JOURNAL_DONE;
-    }
-    if (look->journal_kind != JOURNAL_STRANGE) {
-        memcpy(look->facts.journal_hash, hash, PLAN_HASH_SIZE);
-        look->facts.journal_done = look->journal_kind == JOURNAL_DONE;
-    }
-    json_decref(json);
-}
-
 static void root_value_parse(struct root_look *look, br_bytes value)
 {
     const char *data = value.data;
@@ -87,6 +57,8 @@ static void root_value_parse(struct root_look *look, br_bytes value)
         look->kind = VALUE_LOCK;
     else
         look->kind = VALUE_STRANGE;
+    if (look->kind == VALUE_OPEN)
+        look->facts.apps = value.size ? APPS_UNLOCK : APPS_EMPTY;
     size_t shown = value.size < ROOT_SHOWN_MAX ? value.size : ROOT_SHOWN_MAX;
     for (size_t i = 0; i < shown; i++)
         look->value[i] = data[i] >= ' ' && data[i] <= '~' ? data[i] : '?';
@@ -96,12 +68,15 @@ static enum root_state root_judge(const struct root_look *look)
 {
     if (look->there && look->kind == VALUE_OPEN && look->facts.table_count)
         return ROOT_TABLES;
-    if (look->journal_kind == JOURNAL_STRANGE || look->kind == VALUE_STRANGE)
+    if (look->facts.journal.state == JOURNAL_STRANGE || look->kind == VALUE_STRANGE)
         return ROOT_FOREIGN;
     if (!look->there)
         return ROOT_EMPTY;
     if (look->kind == VALUE_LOCK)
-        return look->journal_kind == JOURNAL_WRITING ? ROOT_OURS : ROOT_FOREIGN;
+        return look->facts.journal.state == JOURNAL_WRITING
+                       || look->facts.journal.state == JOURNAL_UNDOING
+                   ? ROOT_OURS
+                   : ROOT_FOREIGN;
     return ROOT_EMPTY;
 }
 
@@ -109,7 +84,7 @@ static void root_say_foreign(const struct root_look *look, char *text, size_t si
 {
     const char *apps = buf_string(&look->apps);
     const char *what = "name another cluster_root, or look at what is there and remove it by hand";
-    if (look->journal_kind == JOURNAL_STRANGE)
+    if (look->facts.journal.state == JOURNAL_STRANGE)
         snprintf(text, size,
                  "%.256s is not a journal that this version understands, so %.256s is not "
                  "touched: use the version that wrote it, name another cluster_root, or look at "
@@ -129,6 +104,23 @@ static void root_say_foreign(const struct root_look *look, char *text, size_t si
                  apps, look->facts.table_count, what);
 }
 
+static void root_say_ours(const struct root_look *look, char *text, size_t size)
+{
+    const char *apps = buf_string(&look->apps);
+    if (look->facts.journal.state == JOURNAL_UNDOING)
+        snprintf(text, size,
+                 "%.256s is \"lock\" with %u tables below it, left by an unfinished undo of plan "
+                 "%.16s: nothing of it is visible; `bridle undo` of that plan finishes it, and a "
+                 "recovery writes over it",
+                 apps, look->facts.table_count, look->facts.journal.hash);
+    else
+        snprintf(text, size,
+                 "%.256s is \"lock\" with %u tables below it, left by an unfinished recovery of "
+                 "ours (plan %.16s): nothing of it is visible, and asking for the recovery again "
+                 "(bridle recover, or bridle apply) completes it",
+                 apps, look->facts.table_count, look->facts.journal.hash);
+}
+
 static void root_say(struct root_look *look)
 {
     char *text = look->facts.text;
@@ -139,13 +131,7 @@ static void root_say(struct root_look *look)
         snprintf(text, size, "%.256s %s: a cluster can be recovered into it", apps,
                  look->there ? "has no tables" : "is not there");
         break;
-    case ROOT_OURS:
-        snprintf(text, size,
-                 "%.256s is \"lock\" with %u tables below it, left by an unfinished recovery of "
-                 "ours (plan %.12s): nothing of it is visible, and asking for the recovery again "
-                 "completes it",
-                 apps, look->facts.table_count, look->facts.journal_hash);
-        break;
+    case ROOT_OURS: root_say_ours(look, text, size); break;
     case ROOT_TABLES:
         snprintf(text, size,
                  "find apps from remote storage, but [meta_server].recover_from_replica_server = "
@@ -204,7 +190,7 @@ static void root_read(void *arg, struct call_answer *answer)
     value = rows_value(&rows);
     if (value->status == BR_OK) {
         look->facts.journal_version = value->version;
-        root_journal_parse(look, value->value);
+        apply_journal_get(value->value, &look->facts.journal);
     }
     look->facts.released = rows_value(&rows)->status == BR_OK;
     if (look->there)
@@ -222,6 +208,7 @@ struct root_look *root_look(struct plugin *store, const char *root, root_done *d
     look->root = mem_text(root);
     look->facts.apps_version = -1;
     look->facts.journal_version = -1;
+    look->facts.journal.elections = -1;
     layout_apps_path(&look->apps, root);
     layout_journal_path(&look->journal, root);
 

@@ -77,10 +77,11 @@ struct apply {
     void (*step)(struct apply *apply); /* what the timer begins */
     int64_t apps_version;
     int64_t journal_version;
-    bool released;    /* a record of an operator's release is there */
-    uint32_t ops_max; /* records in a batch */
-    size_t bytes_max; /* of a batch, fence and check already off */
-    uint32_t flights; /* calls at once */
+    bool released;             /* a record of an operator's release is there */
+    struct apply_journal mark; /* what the journal says next, but for its state */
+    uint32_t ops_max;          /* records in a batch */
+    size_t bytes_max;          /* of a batch, fence and check already off */
+    uint32_t flights;          /* calls at once */
     uint32_t phase;
     uint32_t attempts; /* failures in a row */
     uint32_t locks;    /* locks and claims sent */
