@@ -298,7 +298,7 @@ static br_status config_check_meta(struct config *config, struct fail *ret_fail)
     if (*meta->cluster_root == '\0')
         return yaml_fail(config_at(config, "meta_server", "cluster_root"), ret_fail, BR_INVALID,
                          "cluster_root (meta_server) must be a path, as /pegasus/NAME");
-    if (!meta->lock_root)
+    if (!meta->lock_root || !*meta->lock_root)
         meta->lock_root = meta->cluster_root;
     if (config_under_apps(meta->lock_root, meta->cluster_root))
         return yaml_fail(config_at(config, "meta_server", "lock_root"), ret_fail, BR_INVALID,

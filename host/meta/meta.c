@@ -392,15 +392,9 @@ static br_status meta_paths(struct meta *meta, struct fail *ret_fail)
     br_status status = layout_root(config->cluster_root, &meta->root, ret_fail);
     if (status)
         return fail_prefix(ret_fail, "meta_server.cluster_root");
-    struct buf lock_root = { 0 };
-    const char *from =
-        config->lock_root && *config->lock_root ? config->lock_root : config->cluster_root;
-    status = layout_root(from, &lock_root, ret_fail);
+    status = layout_lock_path(config->lock_root, &meta->lock_path, ret_fail);
     if (status)
         fail_prefix(ret_fail, "meta_server.lock_root");
-    const char *root = buf_string(&lock_root);
-    buf_printf(&meta->lock_path, "%s/dsn.meta.server.leader", strcmp(root, "/") == 0 ? "" : root);
-    buf_done(&lock_root);
     return status;
 }
 

@@ -98,6 +98,16 @@ void layout_journal_path(struct buf *buf, const char *root)
     layout_below(buf, root, "/bridle/journal");
 }
 
+br_status layout_lock_path(const char *lock_root, struct buf *ret_path, struct fail *ret_fail)
+{
+    struct buf root = { 0 };
+    br_status status = layout_root(lock_root, &root, ret_fail);
+    if (status == BR_OK)
+        layout_below(ret_path, root.data, "/dsn.meta.server.leader");
+    buf_done(&root);
+    return status;
+}
+
 /* -- Records ---------------------------------------------------------------------------------- */
 
 /* `key` with all its punctuation: ,"key": */

@@ -36,6 +36,9 @@ void layout_bridle_path(struct buf *buf, const char *root);
 void layout_journal_path(struct buf *buf, const char *root);
 void layout_released_path(struct buf *buf, const char *root);
 
+/* The leader lock's: <lock_root>/dsn.meta.server.leader; the failures are layout_root's. */
+br_status layout_lock_path(const char *lock_root, struct buf *ret_path, struct fail *ret_fail);
+
 /* Append the record.  Environments need not be sorted. */
 void layout_put_table(struct buf *buf, const struct br_table *table, enum layout_version version);
 void layout_put_partition(struct buf *buf, const struct cluster *cluster, int32_t table_id,

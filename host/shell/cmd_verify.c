@@ -1,9 +1,6 @@
 /* cmd_verify -- verify: the store, and the servers, against a plan. */
 #include <getopt.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "host/base/mem.h"
 #include "host/shell/stages.h"
 #include "host/stage/compare.h"
 
@@ -36,41 +33,14 @@ static bool verify_options(struct verify_command *command, int argc, char **argv
     return optind + 1 == argc && command->stages.config;
 }
 
-/* The plan is for another place than the configuration. */
-static br_status verify_place(const struct stage_plan *plan, const struct tool *tool,
-                              struct fail *fail)
-{
-    if (strcmp(plan->root, tool->root.data) != 0)
-        return fail_set(fail, BR_INVALID, "the plan is for the root %s, the configuration says %s",
-                        plan->root, tool->root.data);
-    const char *name = tool->config.replication.cluster_name;
-    if (strcmp(plan->cluster_name, name) != 0)
-        return fail_set(fail, BR_INVALID,
-                        "the plan is for the cluster %s, the configuration is of "
-                        "%s",
-                        plan->cluster_name, name);
-    return BR_OK;
-}
-
-/* The same servers as the plan's, silent ones too. */
 static br_status verify_servers(const struct stage_plan *plan, struct tool *tool,
                                 struct compare *compare, struct fail *fail)
 {
-    uint32_t count = plan->survey->node_count;
-    br_status status = tool_open_transport(tool, fail);
-    if (status != BR_OK)
-        return status;
-    const char **names = mem_array(count + 1, sizeof *names);
-    uint64_t *addresses = mem_array(count + 1, sizeof *addresses);
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = plan->survey->nodes[i].name;
-        addresses[i] = plan->survey->nodes[i].address;
-    }
-    struct survey *now = tool_survey(tool, names, addresses, count);
+    struct survey *now = stage_survey_again(plan, tool, fail);
+    if (!now)
+        return fail->status;
     stage_compare_servers(plan, now, compare);
     survey_free(now);
-    free(names);
-    free(addresses);
     return BR_OK;
 }
 
@@ -79,7 +49,7 @@ static br_status verify_all(const struct verify_command *command, const struct s
 {
     br_status status = tool_init(tool, command->stages.config, command->stages.sets, fail);
     if (status == BR_OK)
-        status = verify_place(plan, tool, fail);
+        status = stage_plan_place(plan, tool, fail);
     if (status == BR_OK)
         status = tool_open_store(tool, fail);
     if (status == BR_OK)

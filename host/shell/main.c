@@ -29,7 +29,7 @@ static const char main_help[] =
 static const char main_tail[] =
     "\n"
     "exit status: 0 the command succeeded (for recover: Recover result: ERR_OK), 1 it failed,\n"
-    "2 wrong usage, 71 out of memory; diagnose has more, see its help\n"
+    "2 wrong usage, 71 out of memory; diagnose, apply and undo have more, see their help\n"
     "\n"
     "example: bridle --meta meta1:34601,meta2:34601 recover -f recover_node_list\n";
 

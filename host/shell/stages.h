@@ -25,6 +25,8 @@ int stages_write(struct shell *shell, const char *command, const char *file, con
 struct survey *stages_surveys(struct shell *shell, const char *command, char **files,
                               uint32_t count, const struct survey_assume *assume);
 
+int cmd_apply(struct shell *shell, int argc, char **argv);
+int cmd_undo(struct shell *shell, int argc, char **argv);
 int cmd_survey(struct shell *shell, int argc, char **argv);
 int cmd_diagnose(struct shell *shell, int argc, char **argv);
 int cmd_explain(struct shell *shell, int argc, char **argv);

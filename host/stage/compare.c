@@ -348,6 +348,8 @@ br_status stage_compare_store(const struct stage_plan *plan, struct tool *tool, 
         status = compare_surplus(&at, apps.data);
     if (status == BR_OK)
         status = compare_tables(&at);
+    compare->nothing = status == BR_OK && compare->missing && !compare->same && !compare->moved
+                       && !compare->differing;
     buf_done(&apps);
     return status;
 }

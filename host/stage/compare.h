@@ -23,6 +23,7 @@ struct compare {
     uint64_t gone;           /* by nobody that answered */
     uint32_t silent;         /* servers */
     bool asked;              /* the servers, too */
+    bool nothing;            /* nothing of the plan stands in the store */
     struct buf text;         /* the first differences, a line each */
     uint64_t lines;          /* all of them */
 };

@@ -154,6 +154,9 @@ void stage_compare_put(const struct compare *compare, struct buf *buf)
                (unsigned long long) compare->records, (unsigned long long) compare->same,
                (unsigned long long) compare->moved, (unsigned long long) compare->differing,
                (unsigned long long) compare->missing, (unsigned long long) compare->surplus);
+    if (compare->nothing)
+        buf_text(buf, "          nothing of the plan stands there: it was never applied, or it was "
+                      "undone\n");
     if (compare->asked)
         buf_printf(buf,
                    "servers:  %llu primaries planned, %llu hold what they reported, %llu are held "

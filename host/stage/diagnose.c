@@ -178,39 +178,33 @@ static void diagnose_search(struct tool *tool, struct diagnose *ret, const char 
 
 /* -- The root --------------------------------------------------------------------------------- */
 
-struct diagnose_look {
-    bool done;
-    struct root_facts facts;
-    struct fail fail;
-};
-
-static void diagnose_looked(void *arg, const struct root_facts *facts, const struct fail *fail)
+/* Not to be recovered, but to be taken back. */
+static void diagnose_undoing(const struct tool *tool, struct diagnose *ret)
 {
-    struct diagnose_look *look = arg;
-    look->done = true;
-    if (facts)
-        look->facts = *facts;
-    else
-        look->fail = *fail;
+    buf_clear(&ret->next);
+    buf_text(&ret->next, "bridle undo PLAN");
+    diagnose_config(tool, &ret->next);
 }
 
 static void diagnose_root(struct tool *tool, struct diagnose *ret)
 {
-    struct diagnose_look look = { .fail = { .status = BR_OK } };
-    root_look(&tool->store, tool->store_root.data, diagnose_looked, &look);
-    while (!look.done)
-        loop_turn(tool->loop);
-    if (look.fail.status != BR_OK) {
-        diagnose_failed(tool, ret, &look.fail);
+    struct root_facts facts;
+    struct fail fail = { .status = BR_OK };
+    if (tool_look(tool, tool->store_root.data, &facts, &fail) != BR_OK) {
+        diagnose_failed(tool, ret, &fail);
         return;
     }
-    bool locked = strstr(look.facts.text, "invalid transaction state(lock)") != NULL;
-    switch (look.facts.state) {
-    case ROOT_EMPTY: diagnose_search(tool, ret, look.facts.text); break;
-    case ROOT_OURS: diagnose_say(tool, ret, DIAGNOSE_OURS, look.facts.text); break;
+    bool locked = strstr(facts.text, "invalid transaction state(lock)") != NULL;
+    switch (facts.state) {
+    case ROOT_EMPTY: diagnose_search(tool, ret, facts.text); break;
+    case ROOT_OURS:
+        diagnose_say(tool, ret, DIAGNOSE_OURS, facts.text);
+        if (facts.journal.state == JOURNAL_UNDOING)
+            diagnose_undoing(tool, ret);
+        break;
     case ROOT_TABLES: diagnose_records(tool, ret); break;
     case ROOT_FOREIGN:
-        diagnose_say(tool, ret, locked ? DIAGNOSE_LOCKED : DIAGNOSE_FOREIGN, look.facts.text);
+        diagnose_say(tool, ret, locked ? DIAGNOSE_LOCKED : DIAGNOSE_FOREIGN, facts.text);
         break;
     }
 }

@@ -81,6 +81,16 @@ br_status stage_judge_again(const struct stage_plan *plan, struct tool *tool,
                             const struct survey *survey, struct cluster *ret_cluster,
                             struct fail *ret_fail);
 
+/* Is the plan for the place that the configuration names: the same root and cluster?  BR_INVALID:
+ * a sentence says which not. */
+br_status stage_plan_place(const struct stage_plan *plan, const struct tool *tool,
+                           struct fail *ret_fail);
+
+/* The plan's servers, silent ones too, asked again; the transport is opened here.  NULL: a
+ * sentence.  The caller's to survey_free(). */
+struct survey *stage_survey_again(const struct stage_plan *plan, struct tool *tool,
+                                  struct fail *ret_fail);
+
 /* The policy that the plan names, with the options that it names. */
 br_status stage_open_policy(const struct stage_plan *plan, struct tool *tool,
                             struct fail *ret_fail);

@@ -154,3 +154,38 @@ enum stage_partition stage_partition_of(const struct table *table,
         return STAGE_LOST;
     return partition->drop_count + 1 < table->def.replica_count ? STAGE_SHORT : STAGE_WHOLE;
 }
+
+/* -- Where it belongs ------------------------------------------------------------------------- */
+
+br_status stage_plan_place(const struct stage_plan *plan, const struct tool *tool,
+                           struct fail *ret_fail)
+{
+    const char *name = tool->config.replication.cluster_name;
+    if (strcmp(plan->root, tool->root.data) != 0)
+        return fail_set(ret_fail, BR_INVALID,
+                        "the plan is for the root %s, the configuration says %s", plan->root,
+                        tool->root.data);
+    if (strcmp(plan->cluster_name, name) != 0)
+        return fail_set(ret_fail, BR_INVALID,
+                        "the plan is for the cluster %s, the configuration is of %s",
+                        plan->cluster_name, name);
+    return BR_OK;
+}
+
+struct survey *stage_survey_again(const struct stage_plan *plan, struct tool *tool,
+                                  struct fail *ret_fail)
+{
+    uint32_t count = plan->survey->node_count;
+    if (tool_open_transport(tool, ret_fail) != BR_OK)
+        return NULL;
+    const char **names = mem_array(count + 1, sizeof *names);
+    uint64_t *addresses = mem_array(count + 1, sizeof *addresses);
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = plan->survey->nodes[i].name;
+        addresses[i] = plan->survey->nodes[i].address;
+    }
+    struct survey *now = tool_survey(tool, names, addresses, count);
+    free(names);
+    free(addresses);
+    return now;
+}

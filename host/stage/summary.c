@@ -155,10 +155,13 @@ static void summary_next(const struct stage_plan *plan, const struct summary *su
     } else if (*plan->dead || *plan->back) {
         buf_text(buf, "this is a what-if: plan without assumptions\n");
     } else {
-        buf_text(buf, "read it (bridle explain PLAN ID.PARTITION), start bridled in recovery mode "
-                      "on that root,\n          bridle recover -f NODES, then bridle verify ");
-        buf_text(buf, file ? file : "PLAN");
-        buf_char(buf, '\n');
+        if (!file)
+            file = "PLAN";
+        buf_printf(buf,
+                   "read it (bridle explain %s ID.PARTITION); with no meta server alive, bridle "
+                   "apply %s -c CONFIG,\n          or bridled in recovery mode on that root and "
+                   "bridle recover -f NODES; then bridle verify %s\n",
+                   file, file, file);
     }
 }
 

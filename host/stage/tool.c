@@ -26,6 +26,8 @@ br_status tool_init(struct tool *tool, const char *file, const char *const *sets
                                            strlen(tool_defaults), sets, ret_fail);
     if (status == BR_OK)
         status = layout_root(tool->config.meta.cluster_root, &tool->root, ret_fail);
+    if (status == BR_OK)
+        status = layout_lock_path(tool->config.meta.lock_root, &tool->lock, ret_fail);
     if (status != BR_OK)
         return status;
     tool->loop = loop_new(&tool->log);
@@ -53,12 +55,13 @@ static void tool_told(void *arg, struct call_answer *answer)
     wait->done = true;
     wait->answer->status = answer->status;
     wait->answer->chunks = answer->chunks;
+    wait->answer->version = answer->version;
     if (answer->status != BR_OK)
         fail_set(&wait->answer->fail, answer->status, "%s", answer->message);
     arena_adopt(&wait->answer->arena, answer->arena);
 }
 
-static void tool_until(struct tool *tool, const bool *done)
+void tool_until(struct tool *tool, const bool *done)
 {
     while (!*done)
         loop_turn(tool->loop);
@@ -95,6 +98,90 @@ void tool_list(struct tool *tool, const char *path, struct tool_answer *ret_answ
     tool_answer_init(ret_answer);
     store_list(&tool->store, path, 0, tool_told, &wait);
     tool_until(tool, &wait.done);
+}
+
+void tool_lists(struct tool *tool, const char *const *paths, uint32_t count,
+                struct tool_answer *ret_answers)
+{
+    struct tool_wait *waits = mem_array(count + 1, sizeof *waits);
+    for (uint32_t i = 0; i < count; i++) {
+        waits[i].answer = &ret_answers[i];
+        tool_answer_init(&ret_answers[i]);
+        store_list(&tool->store, paths[i], 0, tool_told, &waits[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        tool_until(tool, &waits[i].done);
+    free(waits);
+}
+
+void tool_elections(struct tool *tool, const char *path, struct tool_answer *ret_answer)
+{
+    struct tool_wait wait = { .answer = ret_answer };
+    tool_answer_init(ret_answer);
+    store_elections(&tool->store, path, 0, tool_told, &wait);
+    tool_until(tool, &wait.done);
+}
+
+/* A call whose time ran out leaves the plugin with what it was given, so all of it is copied. */
+void tool_commit(struct tool *tool, const struct br_write *const *writes, uint32_t count,
+                 struct tool_answer *ret_answer)
+{
+    struct tool_wait wait = { .answer = ret_answer };
+    struct arena memory;
+    arena_init(&memory, 0);
+    tool_answer_init(ret_answer);
+    struct br_write *copies = arena_alloc(&memory, (count + 1) * sizeof *copies);
+    const struct br_write **list = arena_alloc(&memory, (count + 1) * sizeof *list);
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = *writes[i];
+        copies[i].path = arena_text(&memory, writes[i]->path, strlen(writes[i]->path));
+        if (writes[i]->value.size)
+            copies[i].value.data =
+                arena_text(&memory, writes[i]->value.data, writes[i]->value.size);
+        list[i] = &copies[i];
+    }
+    store_commit(&tool->store, list, count, &memory, 0, tool_told, &wait);
+    tool_until(tool, &wait.done);
+}
+
+struct tool_looking {
+    bool done;
+    struct root_facts *facts;
+    struct fail *fail;
+    br_status status;
+};
+
+static void tool_looked(void *arg, const struct root_facts *facts, const struct fail *fail)
+{
+    struct tool_looking *looking = arg;
+    looking->done = true;
+    if (facts)
+        *looking->facts = *facts;
+    else
+        *looking->fail = *fail;
+    looking->status = facts ? BR_OK : fail->status;
+}
+
+br_status tool_look(struct tool *tool, const char *root, struct root_facts *ret,
+                    struct fail *ret_fail)
+{
+    struct tool_looking looking = { .facts = ret, .fail = ret_fail };
+    root_look(&tool->store, root, tool_looked, &looking);
+    tool_until(tool, &looking.done);
+    return looking.status;
+}
+
+static void tool_paused(void *arg)
+{
+    bool *done = arg;
+    *done = true;
+}
+
+void tool_pause(struct tool *tool, br_time delay)
+{
+    bool done = false;
+    loop_after(tool->loop, delay, tool_paused, &done);
+    tool_until(tool, &done);
 }
 
 /* -- Plugins ---------------------------------------------------------------------------------- */
@@ -137,7 +224,9 @@ void tool_done(struct tool *tool)
     if (tool->loop)
         loop_free(tool->loop);
     buf_done(&tool->root);
+    buf_done(&tool->lock);
     buf_done(&tool->store_root);
+    buf_done(&tool->store_lock);
     config_done(&tool->config);
 }
 
@@ -180,7 +269,7 @@ br_status tool_open_policy_named(struct tool *tool, const char *name, const stru
     return status;
 }
 
-/* -- The store, read only --------------------------------------------------------------------- */
+/* -- The store --------------------------------------------------------------------- */
 
 static void tool_refuse_commit(struct br_env *env, const struct br_write *const *writes,
                                uint32_t count, struct br_call *call)
@@ -207,20 +296,27 @@ static br_status tool_store_there(struct tool *tool, struct fail *ret_fail)
     return fail_set(ret_fail, BR_NOTFOUND, "there is no file %s", file->text);
 }
 
-/* Without its chroot, which stands before the root instead. */
-static br_status tool_store_root(struct tool *tool, struct fail *ret_fail)
+static br_status tool_behind(const char *chroot_of, const struct buf *path, struct buf *ret,
+                             struct fail *ret_fail)
+{
+    struct buf whole = { 0 };
+    buf_printf(&whole, "%s/%s", chroot_of, path->data);
+    br_status status = layout_root(whole.data, ret, ret_fail);
+    buf_done(&whole);
+    return status;
+}
+
+/* Without its chroot, which stands before the paths instead; `to_write`: with it. */
+static br_status tool_store_paths(struct tool *tool, bool to_write, struct fail *ret_fail)
 {
     struct yaml *section = yaml_get(tool->config.root, "store");
-    struct yaml *chroot_of = yaml_get(section, "chroot");
-    struct buf path = { 0 };
-    if (chroot_of && chroot_of->text) {
-        buf_text(&path, chroot_of->text);
-        buf_char(&path, '/');
+    struct yaml *chroot_of = to_write ? NULL : yaml_get(section, "chroot");
+    const char *before = chroot_of && chroot_of->text ? chroot_of->text : "";
+    br_status status = tool_behind(before, &tool->root, &tool->store_root, ret_fail);
+    if (status == BR_OK)
+        status = tool_behind(before, &tool->lock, &tool->store_lock, ret_fail);
+    if (*before)
         yaml_drop(section, chroot_of);
-    }
-    buf_put(&path, tool->root.data, tool->root.size);
-    br_status status = layout_root(path.data, &tool->store_root, ret_fail);
-    buf_done(&path);
     return status;
 }
 
@@ -228,7 +324,7 @@ br_status tool_open_store(struct tool *tool, struct fail *ret_fail)
 {
     br_status status = tool_store_there(tool, ret_fail);
     if (status == BR_OK)
-        status = tool_store_root(tool, ret_fail);
+        status = tool_store_paths(tool, false, ret_fail);
     if (status == BR_OK)
         status = tool_open(tool, "store", &tool->store, ret_fail);
     if (status != BR_OK)
@@ -236,6 +332,17 @@ br_status tool_open_store(struct tool *tool, struct fail *ret_fail)
     tool->store.ops.store.commit = tool_refuse_commit;
     tool->store.ops.store.lock = NULL;
     tool->store.ops.store.unlock = NULL;
+    tool->store_started = true;
+    return tool_start(tool, &tool->store, ret_fail);
+}
+
+br_status tool_open_store_to_write(struct tool *tool, struct fail *ret_fail)
+{
+    br_status status = tool_store_paths(tool, true, ret_fail);
+    if (status == BR_OK)
+        status = tool_open(tool, "store", &tool->store, ret_fail);
+    if (status != BR_OK)
+        return status;
     tool->store_started = true;
     return tool_start(tool, &tool->store, ret_fail);
 }

@@ -1,0 +1,215 @@
+/* cmd_apply -- apply and undo: the two commands that write to a store.  Both look, ask, and write,
+ * each with a tool of its own, so that nothing can be written before it was agreed to.
+ */
+#include <getopt.h>
+#include <string.h>
+#include <time.h>
+
+#include "host/shell/consent.h"
+#include "host/shell/stages.h"
+#include "host/stage/undo.h"
+
+struct apply_kind {
+    const char *name, *question;
+    bool losses; /* and --offline */
+    bool (*check)(const struct stage_deed *deed, struct tool *tool, struct deed_result *result);
+    void (*carry_out)(const struct stage_deed *deed, struct tool *tool, struct deed_result *result);
+};
+
+static const struct apply_kind apply_kind = {
+    "apply",     "This makes these records the metadata of the cluster", true, stage_apply_check,
+    stage_apply,
+};
+static const struct apply_kind undo_kind = {
+    "undo",     "This deletes the metadata that the plan gave the cluster", false, stage_undo_check,
+    stage_undo,
+};
+
+struct apply_command {
+    const struct apply_kind *kind;
+    struct shell *shell;
+    struct stages_options stages;
+    const char *hash;
+    bool offline, json;
+    struct timespec began, told;
+    const char *phase; /* the last one told of */
+    uint64_t first;    /* records done when it began */
+};
+
+static bool apply_option(struct apply_command *command, int option, const char *value)
+{
+    switch (option) {
+    case 'c': command->stages.config = value; return true;
+    case 's': return stages_set(&command->stages, value);
+    case 'p': command->hash = value; return true;
+    case 'n': command->offline = true; return command->kind->losses;
+    case 'j': command->json = true; return true;
+    default: return false;
+    }
+}
+
+static bool apply_options(struct apply_command *command, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' }, { "set", required_argument, NULL, 's' },
+        { "offline", no_argument, NULL, 'n' },      { "plan-hash", required_argument, NULL, 'p' },
+        { "json", no_argument, NULL, 'j' },         { NULL, 0, NULL, 0 },
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "c:s:np:j", options, NULL)) != -1) {
+        if (!apply_option(command, option, optarg))
+            return false;
+    }
+    return optind + 1 == argc && command->stages.config;
+}
+
+/* -- Progress --------------------------------------------------------------------------------- */
+
+static double apply_seconds(const struct timespec *from, const struct timespec *to)
+{
+    return (double) (to->tv_sec - from->tv_sec) + 1e-9 * (double) (to->tv_nsec - from->tv_nsec);
+}
+
+/* A line a second, on err; nothing of what takes less. */
+static void apply_progress(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+    struct apply_command *command = arg;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!command->phase || strcmp(command->phase, what) != 0) {
+        command->phase = what;
+        command->began = command->told = now;
+        command->first = done;
+    }
+    if (apply_seconds(&command->told, &now) < 1)
+        return;
+    command->told = now;
+    double rate = (double) (done - command->first) / apply_seconds(&command->began, &now);
+    fprintf(command->shell->err, "%s: %llu of %llu records, %.0f/s", what,
+            (unsigned long long) done, (unsigned long long) total, rate);
+    if (rate > 0 && total > done)
+        fprintf(command->shell->err, ", %.0f s left", (double) (total - done) / rate);
+    fputc('\n', command->shell->err);
+}
+
+/* -- The result ------------------------------------------------------------------------------- */
+
+static void apply_json(const struct apply_command *command, const struct stage_plan *plan,
+                       const struct deed_result *result, struct buf *buf)
+{
+    buf_text(buf, "{\"command\":");
+    buf_json(buf, command->kind->name);
+    buf_text(buf, ",\"result\":");
+    buf_json(buf, result->word);
+    buf_printf(buf, ",\"status\":%d,\"plan\":", (int) result->exit);
+    buf_json(buf, plan->plan.hash);
+    buf_printf(buf, ",\"records\":%llu,\"milliseconds\":%lld,\"text\":",
+               (unsigned long long) result->records, (long long) (result->took / BR_MILLISECOND));
+    buf_json(buf, buf_string(&result->text));
+    buf_text(buf, ",\"next\":");
+    buf_json(buf, buf_string(&result->next));
+    buf_text(buf, "}\n");
+}
+
+/* Sentences on err where it failed; a result, for people or scripts, on out. */
+static void apply_tell(const struct apply_command *command, const struct stage_plan *plan,
+                       const struct deed_result *result)
+{
+    struct shell *shell = command->shell;
+    struct buf text = { 0 };
+    FILE *out = result->exit == DEED_DONE || command->json ? shell->out : shell->err;
+    if (command->json) {
+        apply_json(command, plan, result, &text);
+        fputs(buf_string(&text), out);
+        buf_done(&text);
+        return;
+    }
+    fputs(buf_string(&result->text), out);
+    if (result->exit == DEED_DONE)
+        fprintf(out, "%s OK: %s, plan %.16s\n", command->kind->name, result->word, plan->plan.hash);
+    else
+        fprintf(out, "%s FAILED: %s, plan %.16s\n", command->kind->name, result->word,
+                plan->plan.hash);
+    if (result->next.size)
+        fprintf(out, "next:    %s\n", result->next.data);
+}
+
+/* -- The command ------------------------------------------------------------------------------ */
+
+static void apply_write(struct apply_command *command, const struct stage_deed *deed,
+                        struct deed_result *result)
+{
+    struct fail fail = { .status = BR_OK };
+    struct tool tool;
+    if (tool_init(&tool, command->stages.config, command->stages.sets, &fail) == BR_OK)
+        command->kind->carry_out(deed, &tool, result);
+    else
+        deed_say(result, DEED_REFUSED, "refused", "%s; nothing was written", fail.text);
+    tool_done(&tool);
+}
+
+static bool apply_look(struct apply_command *command, const struct stage_deed *deed,
+                       struct deed_result *result)
+{
+    struct fail fail = { .status = BR_OK };
+    struct tool tool;
+    bool ok = tool_init(&tool, command->stages.config, command->stages.sets, &fail) == BR_OK
+              || deed_say(result, DEED_REFUSED, "refused", "%s; nothing was written", fail.text);
+    ok = ok && command->kind->check(deed, &tool, result);
+    tool_done(&tool);
+    return ok;
+}
+
+static void apply_run(struct apply_command *command, const struct stage_deed *deed,
+                      struct deed_result *result)
+{
+    struct fail fail = { .status = BR_OK };
+    const struct consent consent = { .question = command->kind->question,
+                                     .plan = deed->plan,
+                                     .hash = command->hash,
+                                     .losses = command->kind->losses };
+    if (!apply_look(command, deed, result))
+        return;
+    fputs(buf_string(&result->text), command->shell->err); /* what is continued */
+    buf_clear(&result->text);
+    if (consent_given(command->shell, &consent, &fail))
+        apply_write(command, deed, result);
+    else
+        deed_say(result, DEED_REFUSED, "not agreed to", "%s; nothing was written", fail.text);
+}
+
+static int apply_command(const struct apply_kind *kind, struct shell *shell, int argc, char **argv)
+{
+    struct apply_command command = { .kind = kind, .shell = shell };
+    struct deed_result result = { .exit = DEED_REFUSED, .word = "refused" };
+    struct fail fail = { .status = BR_OK };
+    struct stage_plan plan;
+    if (!apply_options(&command, argc, argv))
+        return shell_usage(shell, argv[0]);
+    const struct stage_deed deed = { .plan = &plan,
+                                     .file = argv[optind],
+                                     .offline = command.offline,
+                                     .progress = apply_progress,
+                                     .arg = &command };
+    if (stage_plan_load(&plan, deed.file, &fail) != BR_OK) {
+        stage_plan_done(&plan);
+        stages_failed(shell, kind->name, &fail);
+        return DEED_REFUSED;
+    }
+    apply_run(&command, &deed, &result);
+    apply_tell(&command, &plan, &result);
+    int status = (int) result.exit;
+    deed_result_done(&result);
+    stage_plan_done(&plan);
+    return status;
+}
+
+int cmd_apply(struct shell *shell, int argc, char **argv)
+{
+    return apply_command(&apply_kind, shell, argc, argv);
+}
+
+int cmd_undo(struct shell *shell, int argc, char **argv)
+{
+    return apply_command(&undo_kind, shell, argc, argv);
+}

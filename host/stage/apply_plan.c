@@ -1,0 +1,100 @@
+/* apply_plan -- see apply_plan.h; apply_check.c says whether. */
+#include "host/stage/apply_plan.h"
+
+#include <string.h>
+
+struct applying {
+    const struct stage_deed *deed;
+    bool done;
+    bool unlocking;
+    br_status status;
+    struct buf text;
+};
+
+static void applying_progress(void *arg, const struct apply_progress *progress)
+{
+    static const char *const phases[] = { [APPLY_LOCK] = "locking",
+                                          [APPLY_WRITE] = "writing",
+                                          [APPLY_COMPARE] = "comparing",
+                                          [APPLY_UNLOCK] = "unlocking" };
+    struct applying *applying = arg;
+    applying->unlocking = progress->phase == APPLY_UNLOCK;
+    if (applying->deed->progress)
+        applying->deed->progress(applying->deed->arg, phases[progress->phase], progress->written,
+                                 progress->total);
+}
+
+static void applying_done(void *arg, br_status status, const char *text)
+{
+    struct applying *applying = arg;
+    applying->done = true;
+    applying->status = status;
+    buf_text(&applying->text, text);
+}
+
+static void applying_made(void *arg)
+{
+    bool *done = arg;
+    *done = true;
+}
+
+static void applying_say(const struct applying *applying, const struct tool *tool,
+                         struct deed_result *result)
+{
+    const char *config = tool->file ? tool->file : "CONFIG";
+    const char *file = applying->deed->file;
+    if (!applying->done) {
+        deed_say(result, DEED_FAILED, "interrupted", "interrupted: %s",
+                 applying->unlocking
+                     ? "whether the plan became visible is not known: applying it again tells"
+                     : "nothing of the plan is visible, and applying it again goes on");
+    } else if (applying->status == BR_OK) {
+        result->records = applying->deed->plan->plan.records;
+        deed_say(result, DEED_DONE, "applied", "%llu records are visible at %s",
+                 (unsigned long long) result->records, tool->root.data);
+        buf_printf(&result->next, "bridle verify %s -c %s", file, config);
+        return;
+    } else {
+        deed_say(result, applying->status == BR_EXISTS ? DEED_REFUSED : DEED_FAILED, "failed", "%s",
+                 buf_string(&applying->text));
+    }
+    buf_printf(&result->next, "bridle apply %s -c %s", file, config);
+}
+
+static void stage_apply_elected(struct applying *applying, const struct deed *deed,
+                                struct deed_result *result)
+{
+    struct tool *tool = deed->tool;
+    const struct apply_request request = { .plan = &applying->deed->plan->plan,
+                                           .fence = deed->fence,
+                                           .progress = applying_progress,
+                                           .done = applying_done,
+                                           .arg = applying };
+    struct apply *apply = apply_start(tool->loop, &tool->store, &request);
+    while (!applying->done && !deed->interrupted)
+        loop_turn(tool->loop);
+    if (!applying->done)
+        apply_cancel(apply);
+    bool made = false;
+    if (applying->done && applying->status == BR_OK) {
+        apply_afterwards(tool->loop, &tool->store, tool->root.data, deed->fence, applying_made,
+                         &made);
+        tool_until(tool, &made);
+    }
+    applying_say(applying, tool, result);
+}
+
+void stage_apply(const struct stage_deed *deed, struct tool *tool, struct deed_result *result)
+{
+    struct applying applying = { .deed = deed };
+    struct fail fail = { .status = BR_OK };
+    struct deed of;
+    if (tool_open_store_to_write(tool, &fail) != BR_OK) {
+        deed_say(result, DEED_FAILED, "failed", "%s; nothing was written", fail.text);
+        return;
+    }
+    if (deed_begin(&of, tool, result))
+        stage_apply_elected(&applying, &of, result);
+    deed_end(&of, result);
+    buf_done(&applying.text);
+}
