@@ -31,6 +31,8 @@ static const struct root_row {
     { "ours, version 2", "lock", "1", JOURNAL2("writing", BEFORE), ROOT_OURS, "completes" },
     { "half undone", "lock", "1", JOURNAL2("undoing", BEFORE), ROOT_OURS,
       "an unfinished undo of plan 0123456789abcdef: nothing of it is visible; `bridle undo`" },
+    { "about to be undone", "lock", "1", JOURNAL2("marking", BEFORE), ROOT_OURS,
+      "unfinished undo" },
     { "undone by version 1", "lock", "1", JOURNAL("1", "undoing", HASH), ROOT_FOREIGN, "" },
     { "version 2 without what was before", "lock", "1", JOURNAL("2", "writing", HASH), ROOT_FOREIGN,
       "not a journal that this version understands" },

@@ -28,5 +28,7 @@ TCase *stages_explain_cases(void);
 TCase *stages_diagnose_cases(void);
 TCase *stages_compare_cases(void);
 TCase *stages_rank_cases(void);
+TCase *stages_apply_cases(void);
+TCase *stages_undo_cases(void);
 
 #endif

@@ -12,9 +12,9 @@ int main(void)
         fprintf(stderr, "%s\n", fail.text);
         return 1;
     }
-    int failed =
-        test_run("stages", stages_survey_cases(), stages_plan_cases(), stages_explain_cases(),
-                 stages_diagnose_cases(), stages_compare_cases(), stages_rank_cases(), NULL);
+    int failed = test_run("stages", stages_survey_cases(), stages_plan_cases(),
+                          stages_explain_cases(), stages_diagnose_cases(), stages_compare_cases(),
+                          stages_rank_cases(), stages_apply_cases(), stages_undo_cases(), NULL);
     loader_free(recovery_loader);
     return failed;
 }

@@ -42,6 +42,7 @@ enum journal_state {
     JOURNAL_NONE = 0,
     JOURNAL_WRITING,
     JOURNAL_DONE,
+    JOURNAL_MARKING, /* to be undone, if nobody has led: nothing is deleted yet */
     JOURNAL_UNDOING,
     JOURNAL_STRANGE, /* not ours, or of a later version */
 };
@@ -82,6 +83,9 @@ struct root_facts {
     struct apply_journal journal;
     char text[FAIL_TEXT_MAX]; /* one sentence: the root, what was found there, what to do */
 };
+
+/* Did the journal's plan begin to be taken back? */
+bool root_undoing(const struct root_facts *facts);
 
 typedef void root_done(void *arg, const struct root_facts *facts, const struct fail *fail);
 

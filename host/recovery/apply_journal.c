@@ -7,6 +7,7 @@
 static const char *const journal_states[] = {
     [JOURNAL_WRITING] = "writing",
     [JOURNAL_DONE] = "done",
+    [JOURNAL_MARKING] = "marking",
     [JOURNAL_UNDOING] = "undoing",
 };
 
@@ -62,7 +63,7 @@ static bool journal_get(const json_t *json, struct apply_journal *ret)
     int at = JOURNAL_WRITING;
     while (at <= JOURNAL_UNDOING && strcmp(state, journal_states[at]) != 0)
         at++;
-    if (at > JOURNAL_UNDOING || (version == 1 && at == JOURNAL_UNDOING)
+    if (at > JOURNAL_UNDOING || (version == 1 && at > JOURNAL_DONE)
         || (version == 2 && !journal_get_before(json, ret)))
         return false;
     ret->state = (enum journal_state) at;

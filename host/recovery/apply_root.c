@@ -64,6 +64,11 @@ static void root_value_parse(struct root_look *look, br_bytes value)
         look->value[i] = data[i] >= ' ' && data[i] <= '~' ? data[i] : '?';
 }
 
+bool root_undoing(const struct root_facts *facts)
+{
+    return facts->journal.state == JOURNAL_MARKING || facts->journal.state == JOURNAL_UNDOING;
+}
+
 static enum root_state root_judge(const struct root_look *look)
 {
     if (look->there && look->kind == VALUE_OPEN && look->facts.table_count)
@@ -73,8 +78,7 @@ static enum root_state root_judge(const struct root_look *look)
     if (!look->there)
         return ROOT_EMPTY;
     if (look->kind == VALUE_LOCK)
-        return look->facts.journal.state == JOURNAL_WRITING
-                       || look->facts.journal.state == JOURNAL_UNDOING
+        return look->facts.journal.state == JOURNAL_WRITING || root_undoing(&look->facts)
                    ? ROOT_OURS
                    : ROOT_FOREIGN;
     return ROOT_EMPTY;
@@ -107,7 +111,7 @@ static void root_say_foreign(const struct root_look *look, char *text, size_t si
 static void root_say_ours(const struct root_look *look, char *text, size_t size)
 {
     const char *apps = buf_string(&look->apps);
-    if (look->facts.journal.state == JOURNAL_UNDOING)
+    if (root_undoing(&look->facts))
         snprintf(text, size,
                  "%.256s is \"lock\" with %u tables below it, left by an unfinished undo of plan "
                  "%.16s: nothing of it is visible; `bridle undo` of that plan finishes it, and a "

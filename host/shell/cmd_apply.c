@@ -30,6 +30,7 @@ struct apply_command {
     struct shell *shell;
     struct stages_options stages;
     const char *hash;
+    int64_t wait; /* seconds; 0: not given */
     bool offline, json;
     struct timespec began, told;
     const char *phase; /* the last one told of */
@@ -44,6 +45,9 @@ static bool apply_option(struct apply_command *command, int option, const char *
     case 'p': command->hash = value; return true;
     case 'n': command->offline = true; return command->kind->losses;
     case 'j': command->json = true; return true;
+    case 'w':
+        return shell_number(command->shell, value, "wait_seconds", 1, SHELL_WAIT_MAX,
+                            &command->wait);
     default: return false;
     }
 }
@@ -51,12 +55,16 @@ static bool apply_option(struct apply_command *command, int option, const char *
 static bool apply_options(struct apply_command *command, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' }, { "set", required_argument, NULL, 's' },
-        { "offline", no_argument, NULL, 'n' },      { "plan-hash", required_argument, NULL, 'p' },
-        { "json", no_argument, NULL, 'j' },         { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },
+        { "set", required_argument, NULL, 's' },
+        { "offline", no_argument, NULL, 'n' },
+        { "plan-hash", required_argument, NULL, 'p' },
+        { "json", no_argument, NULL, 'j' },
+        { "wait_seconds", required_argument, NULL, 'w' },
+        { NULL, 0, NULL, 0 },
     };
     int option;
-    while ((option = getopt_long(argc, argv, "c:s:np:j", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:s:np:jw:", options, NULL)) != -1) {
         if (!apply_option(command, option, optarg))
             return false;
     }
@@ -189,6 +197,7 @@ static int apply_command(const struct apply_kind *kind, struct shell *shell, int
     const struct stage_deed deed = { .plan = &plan,
                                      .file = argv[optind],
                                      .offline = command.offline,
+                                     .wait = command.wait * BR_SECOND,
                                      .progress = apply_progress,
                                      .arg = &command };
     if (stage_plan_load(&plan, deed.file, &fail) != BR_OK) {

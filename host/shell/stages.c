@@ -53,21 +53,25 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "say which silent server would save most, by earlier surveys", "rank p.json s1.json",
       cmd_rank },
     { "apply",
-      "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-p HASH] [-j]\n"
+      "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-p HASH] [-w SECONDS] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"
       "-s, --set KEY=VALUE         override one key of it\n"
       "-n, --offline               do not ask the replica servers whether the plan still holds\n"
       "-p, --plan-hash HASH        agree to it: the plan's hash, or its first 16 digits at least;\n"
       "                            else it is asked for at the terminal\n"
+      "-w, --wait_seconds N        how long to wait for the leader lock (10; 60 for another "
+      "bridle)\n"
       "-j, --json                  the result as JSON\n"
       "exit status: 0 applied (also before), 3 refused and 4 another one leads: nothing was\n"
       "written; 1 failed on the way: applying it again goes on; 2 as ever",
       "write a plan into the store", "apply p.json -c bridled.yaml", cmd_apply },
     { "undo",
-      "PLAN -c CONFIG [-s KEY=VALUE] [-p HASH] [-j]\n"
+      "PLAN -c CONFIG [-s KEY=VALUE] [-p HASH] [-w SECONDS] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root\n"
       "-s, --set KEY=VALUE         override one key of it\n"
       "-p, --plan-hash HASH        agree to it: the plan's hash, or its first 16 digits at least\n"
+      "-w, --wait_seconds N        how long to wait for the leader lock (10; 60 for another "
+      "bridle)\n"
       "-j, --json                  the result as JSON\n"
       "exit status: as of apply",
       "take back what a plan wrote, while nobody has used it", "undo p.json -c bridled.yaml",

@@ -93,8 +93,11 @@ void stage_apply(const struct stage_deed *deed, struct tool *tool, struct deed_r
         deed_say(result, DEED_FAILED, "failed", "%s; nothing was written", fail.text);
         return;
     }
-    if (deed_begin(&of, tool, result))
+    deed_begin(&of, tool);
+    if (deed_lead(&of, deed->wait, result))
         stage_apply_elected(&applying, &of, result);
+    else
+        buf_text(&result->text, "nothing was written\n");
     deed_end(&of, result);
     buf_done(&applying.text);
 }

@@ -20,6 +20,7 @@ struct stage_deed {
     const struct stage_plan *plan;
     const char *file; /* the plan's, for sentences */
     bool offline;     /* apply: do not ask the servers */
+    br_time wait;     /* for the leader lock; 0: deed.h's */
     deed_progress *progress;
     void *arg;
 };

@@ -116,7 +116,9 @@ static bool deed_owner_is_ours(const struct deed *deed)
 
 static bool deed_patient(const struct deed *deed)
 {
-    br_time waited = loop_now(deed->tool->loop) - deed->began;
+    br_time waited = loop_now(deed->tool->loop) - deed->stood;
+    if (deed->wait)
+        return waited < deed->wait;
     return waited < (deed_owner_is_ours(deed) ? DEED_WAIT_OURS : DEED_WAIT);
 }
 
@@ -151,19 +153,19 @@ static bool deed_not_elected(const struct deed *deed, struct deed_result *result
 {
     if (deed->interrupted)
         return deed_say(result, DEED_REFUSED, "interrupted",
-                        "interrupted while waiting for the leader lock: nothing was written");
+                        "interrupted while waiting for the leader lock");
     if (deed->lock_status != BR_OK)
-        return deed_say(result, DEED_FAILED, "failed",
-                        "the leader lock cannot be had: %s; nothing was written",
+        return deed_say(result, DEED_FAILED, "failed", "the leader lock cannot be had: %s",
                         deed->lock_fail.text);
     if (deed_owner_is_ours(deed))
-        return deed_say(result, DEED_HELD, "held",
-                        "another bridle (%s) holds the leader lock %s: nothing was written; ask "
-                        "again when it has ended, or, where it was killed, when its session has",
-                        deed->owner, deed->tool->lock.data);
+        return deed_say(
+            result, DEED_HELD, "held",
+            "another bridle (%s) holds the leader lock %s: ask again when it has ended, "
+            "or, where it was killed, when its session has",
+            deed->owner, deed->tool->lock.data);
     return deed_say(result, DEED_HELD, "held",
-                    "%s holds the leader lock %s: nothing was written; stop every meta server, "
-                    "wait for replication.fd_grace, and ask again",
+                    "%s holds the leader lock %s: stop every meta server, wait for "
+                    "replication.fd_grace, and ask again",
                     *deed->owner ? deed->owner : "somebody", deed->tool->lock.data);
 }
 
@@ -175,32 +177,22 @@ static void deed_lost(void *arg, struct call_answer *answer)
     deed->lost = true;
 }
 
-/* With us in it: what it was before is one less. */
-static bool deed_count(struct deed *deed, struct deed_result *result)
+void deed_begin(struct deed *deed, struct tool *tool)
 {
-    struct tool_answer answer;
-    struct tool *tool = deed->tool;
-    if (!deed->fence || !tool->store.ops.store.elections)
-        return true;
-    tool_elections(tool, tool->store_lock.data, &answer);
-    deed->elections = answer.status == BR_OK ? answer.version : -1;
-    bool ok =
-        answer.status == BR_OK
-        || deed_say(result, DEED_FAILED, "failed", "%s; nothing was written", answer.fail.text);
-    tool_answer_done(&answer);
-    return ok;
+    *deed = (struct deed){ .tool = tool, .began = loop_now(tool->loop) };
+    deed_listen(deed);
 }
 
-bool deed_begin(struct deed *deed, struct tool *tool, struct deed_result *result)
+bool deed_lead(struct deed *deed, br_time wait, struct deed_result *result)
 {
-    *deed = (struct deed){ .tool = tool, .elections = -1, .began = loop_now(tool->loop) };
-    deed_listen(deed);
+    deed->wait = wait;
+    deed->stood = loop_now(deed->tool->loop);
     deed_stand(deed);
     if (!deed->elected)
         return deed_not_elected(deed, result);
     if (deed->fence)
-        deed->lost_call = store_lost(&tool->store, deed->fence, deed_lost, deed);
-    return deed_count(deed, result);
+        deed->lost_call = store_lost(&deed->tool->store, deed->fence, deed_lost, deed);
+    return true;
 }
 
 /* -- The end ---------------------------------------------------------------------------------- */

@@ -45,11 +45,10 @@ typedef void deed_progress(void *arg, const char *what, uint64_t done, uint64_t 
 struct deed {
     struct tool *tool; /* its store open to be written to */
     char *fence;       /* NULL: a store without locks */
-    int64_t elections; /* store.h's number with us in it; -1: the store does not count */
     bool elected;      /* or there is no lock */
     bool interrupted;  /* SIGINT or SIGTERM: stop where it can be gone on with */
     bool lost;         /* the lock */
-    br_time began;
+    br_time began, stood, wait;
     struct br_call *lock_call, *owner_call, *lost_call;
     struct timer *tick;
     br_status lock_status;
@@ -58,11 +57,14 @@ struct deed {
     struct event *signals[2];
 };
 
-/* Stand for election and wait.  False: it was not had, and *result says why; deed_end all the same.
- */
-bool deed_begin(struct deed *deed, struct tool *tool, struct deed_result *result);
+/* Here begins whatever a command writes; SIGINT and SIGTERM are `interrupted` until deed_end. */
+void deed_begin(struct deed *deed, struct tool *tool);
 
-/* Give the lock back. */
+/* Stand for election and wait, so long (0: DEED_WAIT, or DEED_WAIT_OURS).  False: it was not had,
+ * and *result says why. */
+bool deed_lead(struct deed *deed, br_time wait, struct deed_result *result);
+
+/* Give the lock back, where there is one; no more is written. */
 void deed_end(struct deed *deed, struct deed_result *result);
 
 #endif

@@ -199,7 +199,7 @@ static void diagnose_root(struct tool *tool, struct diagnose *ret)
     case ROOT_EMPTY: diagnose_search(tool, ret, facts.text); break;
     case ROOT_OURS:
         diagnose_say(tool, ret, DIAGNOSE_OURS, facts.text);
-        if (facts.journal.state == JOURNAL_UNDOING)
+        if (root_undoing(&facts))
             diagnose_undoing(tool, ret);
         break;
     case ROOT_TABLES: diagnose_records(tool, ret); break;

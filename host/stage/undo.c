@@ -68,7 +68,7 @@ static bool undoing_failed(struct undoing *undoing, const char *word, const char
     return deed_say(undoing->undo.result, DEED_FAILED, word, "%s; %s", why,
                     undoing->marked ? "nothing of the plan is visible any more, and undoing it "
                                       "again finishes it"
-                                    : "whether it has begun is not known: asking again tells");
+                                    : "undoing it again tells how far it went");
 }
 
 static bool undoing_soft(br_status status)
@@ -107,58 +107,90 @@ static bool undoing_commit(struct undoing *undoing, struct undo_batch *batch, st
     return ok;
 }
 
-static bool undoing_is_marked(const struct undoing *undoing)
-{
-    const struct root_facts *facts = &undoing->undo.facts;
-    return facts->state == ROOT_OURS && facts->journal.state == JOURNAL_UNDOING
-           && strcmp(facts->journal.hash, undoing->undo.deed->plan->plan.hash) == 0;
-}
-
-/* -- Mark ------------------------------------------------------------------------------------- */
-
-/* The same once more, and who led, now that nobody but us can write. */
-static bool undoing_check(struct undoing *undoing)
+/* What the store says now; false: it does not answer, or somebody else writes. */
+static bool undoing_look(struct undoing *undoing, struct fail *ret_fail)
 {
     struct undo *undo = &undoing->undo;
-    return undo_check_count(undo, undo->facts.journal.elections + 2, undoing->of->elections)
-           && undo_check_tree(undo);
+    if (tool_look(undo->tool, undo->root, &undo->facts, ret_fail) != BR_OK)
+        return false;
+    undoing->marked = undo->facts.state == ROOT_OURS && root_undoing(&undo->facts);
+    return true;
 }
 
-static bool undoing_send_mark(struct undoing *undoing, struct fail *ret_fail)
+static bool undoing_is(const struct undoing *undoing, enum journal_state state)
+{
+    const struct apply_journal *journal = &undoing->undo.facts.journal;
+    return journal->state == state
+           && strcmp(journal->hash, undoing->undo.deed->plan->plan.hash) == 0;
+}
+
+/* -- Mark -------------------------------------------------------------------------------------
+ *
+ * Without the lock, because standing for it counts: `apps` becomes "lock", so that nobody can begin
+ * to serve; then everything is looked at once more, and if nobody has stood up to then, nobody
+ * serves.  Only after the journal says so do we stand.  Each write names the versions of both
+ * nodes.
+ */
+
+static bool undoing_put(struct undoing *undoing, enum journal_state state, const char *apps,
+                        struct fail *ret_fail)
 {
     struct undo *undo = &undoing->undo;
     struct apply_journal journal = undo->facts.journal;
     struct undo_batch batch;
     struct buf json = { 0 };
-    journal.state = JOURNAL_UNDOING;
+    journal.state = state;
     apply_journal_put(&journal, undo->deed->plan->plan.records, &json);
     batch_begin(undo, &batch);
-    batch_put(&batch, undoing->apps.data, undo->facts.apps_version, LAYOUT_LOCK);
+    batch_put(&batch, undoing->apps.data, undo->facts.apps_version, apps);
     batch_put(&batch, undoing->journal.data, undo->facts.journal_version, json.data);
     buf_done(&json);
     return undoing_commit(undoing, &batch, ret_fail);
 }
 
-/* Until the store says that it is marked. */
+/* Marked, and it must not be undone: visible again, as it was.  What is refused stays said. */
+static bool undoing_unmark(struct undoing *undoing)
+{
+    struct fail fail = { .status = BR_OK };
+    for (;;) {
+        bool looked = undoing_look(undoing, &fail);
+        if (looked && !undoing_is(undoing, JOURNAL_MARKING))
+            return false;
+        if ((!looked || !undoing_put(undoing, JOURNAL_DONE, LAYOUT_UNLOCK, &fail))
+            && !undoing_again(undoing, &fail))
+            return false;
+    }
+}
+
+/* The next step towards JOURNAL_UNDOING; *ret_good false: it must not be taken. */
+static bool undoing_step(struct undoing *undoing, bool *ret_good, struct fail *ret_fail)
+{
+    struct undo *undo = &undoing->undo;
+    *ret_good = undo_check_tree(undo) && undo_check_elections(undo);
+    if (!*ret_good)
+        return true;
+    return undoing_put(undoing, undoing->marked ? JOURNAL_UNDOING : JOURNAL_MARKING, LAYOUT_LOCK,
+                       ret_fail);
+}
+
 static bool undoing_mark(struct undoing *undoing)
 {
     struct undo *undo = &undoing->undo;
     struct fail fail = { .status = BR_OK };
     for (;;) {
-        bool looked = tool_look(undo->tool, undo->root, &undo->facts, &fail) == BR_OK;
-        undoing->marked = looked && undoing_is_marked(undoing);
-        if (undoing->marked)
+        bool looked = undoing_look(undoing, &fail), good = true;
+        if (looked && undoing->marked && undoing_is(undoing, JOURNAL_UNDOING))
             return true;
-        if (looked
-            && (undo->facts.journal.state != JOURNAL_DONE
-                || strcmp(undo->facts.journal.hash, undo->deed->plan->plan.hash) != 0))
+        if (looked && !(undo->facts.state != ROOT_OURS && undoing_is(undoing, JOURNAL_DONE))
+            && !(undoing->marked && undoing_is(undoing, JOURNAL_MARKING)))
             return deed_say(undo->result, DEED_REFUSED, "changed",
                             "somebody else writes to %s: nothing was undone", undo->root);
-        if (looked && !undoing_check(undoing))
-            return false;
         if (undoing_interrupted(undoing))
             return false;
-        if ((!looked || !undoing_send_mark(undoing, &fail)) && !undoing_again(undoing, &fail))
+        bool ok = looked && undoing_step(undoing, &good, &fail);
+        if (!good)
+            return undoing->marked && undoing_unmark(undoing);
+        if (!ok && !undoing_again(undoing, &fail))
             return false;
     }
 }
@@ -350,10 +382,12 @@ static bool undoing_restore(struct undoing *undoing)
     struct undo *undo = &undoing->undo;
     struct fail fail = { .status = BR_OK };
     for (;;) {
-        bool looked = tool_look(undo->tool, undo->root, &undo->facts, &fail) == BR_OK;
+        bool looked = undoing_look(undoing, &fail);
         if (looked && undo->facts.journal.state == JOURNAL_NONE)
             return true;
-        if (looked && (!undoing_is_marked(undoing) || undo->facts.table_count))
+        if (looked
+            && (!undoing->marked || !undoing_is(undoing, JOURNAL_UNDOING)
+                || undo->facts.table_count))
             return undoing_failed(undoing, "changed",
                                   "somebody else wrote below `apps` while it was \"lock\"");
         if (undoing_interrupted(undoing))
@@ -365,6 +399,32 @@ static bool undoing_restore(struct undoing *undoing)
 
 /* -- The whole -------------------------------------------------------------------------------- */
 
+/* Now that we lead: is it still to be done, or did somebody finish it meanwhile? */
+static bool undoing_led(struct undoing *undoing)
+{
+    struct undo *undo = &undoing->undo;
+    struct fail fail = { .status = BR_OK };
+    undo->fence = undoing->of->fence;
+    while (!undoing_look(undoing, &fail)) {
+        if (!undoing_again(undoing, &fail))
+            return false;
+    }
+    if (undo->facts.journal.state == JOURNAL_NONE)
+        return true;
+    if (!undoing->marked || !undoing_is(undoing, JOURNAL_UNDOING))
+        return undoing_failed(undoing, "changed", "somebody else writes to this root");
+    return undoing_delete(undoing) && undoing_restore(undoing);
+}
+
+static bool undoing_lead(struct undoing *undoing)
+{
+    struct deed_result *result = undoing->undo.result;
+    if (deed_lead(undoing->of, undoing->undo.deed->wait, result))
+        return true;
+    result->exit = DEED_FAILED; /* it is marked */
+    return undoing_failed(undoing, result->word, "it is not finished");
+}
+
 static void undoing_run(struct undoing *undoing)
 {
     struct undo *undo = &undoing->undo;
@@ -372,7 +432,7 @@ static void undoing_run(struct undoing *undoing)
     const char *config = undo->tool->file ? undo->tool->file : "CONFIG";
     layout_apps_path(&undoing->apps, undo->root);
     layout_journal_path(&undoing->journal, undo->root);
-    if (undoing_mark(undoing) && undoing_delete(undoing) && undoing_restore(undoing))
+    if (undoing_mark(undoing) && undoing_lead(undoing) && undoing_led(undoing))
         deed_say(result, DEED_DONE, "undone", "%llu records were taken back from %s",
                  (unsigned long long) undo->deed->plan->plan.records, undo->root);
     else if (result->exit == DEED_FAILED)
@@ -393,9 +453,7 @@ void stage_undo(const struct stage_deed *deed, struct tool *tool, struct deed_re
     undoing.undo = (struct undo){
         .deed = deed, .tool = tool, .root = tool->store_root.data, .result = result
     };
-    if (deed_begin(&of, tool, result)) {
-        undoing.undo.fence = of.fence;
-        undoing_run(&undoing);
-    }
+    deed_begin(&of, tool);
+    undoing_run(&undoing);
     deed_end(&of, result);
 }

@@ -1,10 +1,15 @@
 /* undo -- takes back what an apply (or a recovery of bridled) wrote, and nothing else.
  *
- * Only while the journal says that this plan was finished, no meta server has led since (the lock's
- * number of elections is the recorded one and our own leave), every record is byte for byte what
- * was written and, where nothing was converged, at version 0, and nothing more stands under `apps`.
+ * Only while the journal says that this plan was finished, no meta server has stood for election
+ * since (the lock's number of elections is the recorded one and our own leave), every record is
+ * byte for byte what was written and, where nothing was converged, at version 0, and nothing more
+ * stands under `apps`.
  *
- *   one batch: fence, `apps` = "lock", journal = undoing
+ *   one batch, without the lock: `apps` = "lock", journal = marking; both at the versions read
+ *   all of the above is looked at again: nobody can begin to serve any more, and nobody has begun;
+ *       else the batch is taken back
+ *   one batch: journal = undoing.  Only now somebody stands for election, because that counts, and
+ *       who is killed behind it must be able to go on
  *   the records, children before their parents, in batches: fence, check of `apps`' version, each
  *       record at the version that was read
  *   one batch: fence, `apps` gone or as it was, bulk_load and backup gone where they came with the

@@ -8,7 +8,7 @@
 
 static bool undo_refuse(struct undo *undo, const char *sentence)
 {
-    return deed_say(undo->result, DEED_REFUSED, "refused", "%s; nothing was written", sentence);
+    return deed_say(undo->result, DEED_REFUSED, "refused", "%s; nothing was taken back", sentence);
 }
 
 /* -- Records ---------------------------------------------------------------------------------- */
@@ -195,29 +195,32 @@ bool undo_check_tree(struct undo *undo)
 
 /* -- Who led ---------------------------------------------------------------------------------- */
 
-bool undo_check_count(struct undo *undo, int64_t elections, int64_t found)
-{
-    if (found == elections)
-        return true;
-    return deed_say(undo->result, DEED_REFUSED, "led",
-                    "a meta server has stood for election since the plan was applied (the leader "
-                    "lock %s counts %lld, expected %lld), and may have served from it: it cannot "
-                    "be taken back; nothing was written",
-                    undo->tool->lock.data, (long long) found, (long long) elections);
-}
-
-/* Before we stand.  Where whoever applied it was killed, his node may be there for a while. */
-static bool undo_check_elections(struct undo *undo)
+/* The journal's number has whoever applied it in it, but not his leaving: where he leads still,
+ * he may be a bridled that serves. */
+bool undo_check_elections(struct undo *undo)
 {
     const int64_t recorded = undo->facts.journal.elections;
     struct tool_answer answer;
+    bool ok = true;
     if (!undo->tool->store.ops.store.elections || recorded < 0)
         return undo_refuse(undo, "this store does not say whether a meta server has led since the "
                                  "plan was applied, so that it cannot be taken back");
     tool_elections(undo->tool, undo->tool->store_lock.data, &answer);
-    bool ok = answer.status == BR_OK || undo_refuse(undo, answer.fail.text);
-    if (ok && answer.version != recorded)
-        ok = undo_check_count(undo, recorded + 1, answer.version);
+    if (answer.status != BR_OK)
+        ok = undo_refuse(undo, answer.fail.text);
+    else if (answer.version == recorded)
+        ok =
+            deed_say(undo->result, DEED_HELD, "held",
+                     "whoever applied the plan still holds the leader lock %s: stop him, or, where "
+                     "he was killed, wait until his session ends (store.session_timeout), and ask "
+                     "again; nothing was taken back",
+                     undo->tool->lock.data);
+    else if (answer.version != recorded + 1)
+        ok = deed_say(undo->result, DEED_REFUSED, "led",
+                      "a meta server has stood for election since the plan was applied (the leader "
+                      "lock %s counts %lld, expected %lld), and may have served from it: it cannot "
+                      "be taken back",
+                      undo->tool->lock.data, (long long) answer.version, (long long) recorded + 1);
     tool_answer_done(&answer);
     return ok;
 }
@@ -251,7 +254,10 @@ static bool undo_check_journal(struct undo *undo)
             "what stands at %s was not written by %s: its journal does not say so; nothing was "
             "written",
             undo->tool->root.data, deed->file);
-    if (!journal->known || facts->apps != APPS_UNLOCK)
+    if (facts->apps != APPS_UNLOCK)
+        return undo_refuse(undo, "the value of `apps` is not what was written: somebody has used "
+                                 "these metadata");
+    if (!journal->known)
         return undo_refuse(undo, "an earlier version of bridle wrote this, which did not keep what "
                                  "was there before");
     return true;
@@ -274,7 +280,7 @@ bool stage_undo_check(const struct stage_deed *deed, struct tool *tool, struct d
         return undo_refuse(&undo, fail.text);
     if (!undo_check_journal(&undo))
         return false;
-    if (undo.facts.journal.state == JOURNAL_UNDOING) {
+    if (root_undoing(&undo.facts)) {
         buf_printf(&result->text, "%s\n", undo.facts.text);
         return true;
     }

@@ -41,8 +41,8 @@ bool undo_is_ours(struct undo *undo, const char *path, br_bytes planned,
 /* The records and their places: is everything there, as it was written, and nothing else? */
 bool undo_check_tree(struct undo *undo);
 
-/* `elections`: what the lock's number must be. */
-bool undo_check_count(struct undo *undo, int64_t elections, int64_t found);
+/* Has nobody stood for election since the plan was applied? */
+bool undo_check_elections(struct undo *undo);
 
 void undo_report(struct undo *undo, const char *what, uint64_t done);
 
