@@ -287,5 +287,6 @@ int main(void)
     tcase_add_test(tcase, pipes);
     tcase_add_test(tcase, line_limits);
     return test_run("shell", tcase, test_shell_meta(), test_shell_fail(), test_shell_recover(),
-                    test_shell_prompt(), test_shell_table(), test_shell_ddd(), NULL);
+                    test_shell_prompt(), test_shell_consent(), test_shell_table(), test_shell_ddd(),
+                    NULL);
 }

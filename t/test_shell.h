@@ -103,5 +103,6 @@ TCase *test_shell_ddd(void);
 TCase *test_shell_fail(void);
 TCase *test_shell_recover(void);
 TCase *test_shell_prompt(void);
+TCase *test_shell_consent(void);
 
 #endif
