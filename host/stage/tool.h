@@ -1,8 +1,8 @@
 /* tool -- what a one-shot program needs of the host: configuration, plugins, waiting for answers.
  *
  * A store that tool_open_store opens cannot be written to: its commit, lock and unlock answer
- * BR_UNSUPPORTED, whatever is asked.  Only tool_open_store_to_write gives one that can, and only
- * deed.c writes to it.
+ * BR_UNSUPPORTED, whatever is asked.  Only tool_open_store_to_write gives one that can, and it is
+ * written to only between deed.h's deed_begin and deed_end.
  */
 #ifndef HOST_STAGE_TOOL_H
 #define HOST_STAGE_TOOL_H
