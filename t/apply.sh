@@ -84,7 +84,14 @@ run 0 undo "$dir/p.json" --plan-hash "$hash"
 expect undo "^10 records were taken back from $root$" "$dir/out"
 run 1 verify "$dir/p.json" --offline
 expect verify 'nothing of the plan stands there: it was never applied, or it was undone' "$dir/out"
-unchanged 'undone'
+dump "$dir/now"
+undone "$dir/before" "$dir/now" || die 'undone: it is not what it was'
+# shellcheck disable=SC2086
+ask 0 audit $conf
+for step in 'apply +begin' 'apply +done' 'undo +begin' 'undo +done'; do
+    expect audit "^20[0-9-]+T[0-9:.]+Z  $step +plan ${hash:0:16}  [^ ]+@[^ ]+\[[0-9]+\] bridle [0-9.]+(, [0-9]+ findings)?$" "$dir/out"
+done
+[ "$(wc -l <"$dir/out")" -eq 4 ] || { cat "$dir/out"; die 'audit: not four entries'; }
 
 # It is served from; and then it is neither undone nor written over.
 run 0 apply "$dir/p.json" --plan-hash "$hash" --offline

@@ -107,7 +107,7 @@ one() {
     # shellcheck disable=SC2086
     wait_for 60 again undo "$dir/p.json" $conf --plan-hash "$hash"
     dump "$dir/after"
-    cmp "$dir/before" "$dir/after" || { diff "$dir/before" "$dir/after" | cut -c1-200; die "$1 killed $2 change $3: something is left"; }
+    undone "$dir/before" "$dir/after" || die "$1 killed $2 change $3: something is left"
 }
 
 for command in apply undo; do

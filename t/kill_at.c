@@ -1,7 +1,7 @@
 /* kill_at -- preloaded into a server (LD_PRELOAD) by scripts that want it dead, or stopped, at one
  * exact moment: it kills itself right after the KILL_NTH-th line to standard error that contains
- * KILL_AT.  With SIGKILL; where KILL_STOPS is set with SIGSTOP, so that something can be done to others
- * in that moment.
+ * KILL_AT.  With SIGKILL; where KILL_STOPS is set with SIGSTOP, so that something can be done to
+ * others in that moment.
  */
 #include <signal.h>
 #include <stdatomic.h>

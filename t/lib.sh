@@ -167,6 +167,24 @@ ask() {
     passed=$((passed + 1))
 }
 
+# without_audit BEFORE AFTER: AFTER (of t/store_dump) without what the record of deeds keeps: its entries,
+# and the nodes above them that were not there BEFORE.
+without_audit() {
+    awk -v before="$1" 'FILENAME == before { was[$0] = 1; next }
+        { line[++n] = $0; path[n] = $1 }
+        $1 ~ /\/bridle\/audit-/ { p = $1; while (sub(/\/[^\/]*$/, "", p) && p != "") above[p] = 1 }
+        END { for (i = 1; i <= n; i++)
+            if (path[i] !~ /\/bridle\/audit-/ && (was[line[i]] || !above[path[i]])) print line[i] }' \
+        "$1" "$2"
+}
+
+# undone BEFORE AFTER: the same but for that?
+undone() {
+    without_audit "$1" "$2" >"$2.less"
+    grep -v '/bridle/audit-' "$1" >"$1.less" || [ ! -s "$1.less" ]
+    diff "$1.less" "$2.less" >"$2.diff" || { cut -c1-200 "$2.diff"; return 1; }
+}
+
 # store_for KIND: sets store_sets for sqlite, memory, or zookeeper (then ZK_HOSTS must be set).
 store_for() {
     case $1 in

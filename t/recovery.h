@@ -68,6 +68,7 @@ TCase *recovery_plan_cases(void);
 TCase *recovery_survey_cases(void);
 TCase *recovery_root_cases(void);
 TCase *recovery_apply_cases(void);
+TCase *recovery_audit_cases(void);
 TCase *recovery_fault_cases(void);
 TCase *recovery_kill_cases(void);
 TCase *recovery_load_cases(void);

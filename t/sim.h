@@ -105,7 +105,7 @@ void sim_disk_reset(void); /* an empty tree, all memory free */
 void *sim_disk_memory(size_t size);
 const char *sim_disk_text(const char *text, size_t size);
 const struct sim_item *sim_tree_find(const struct sim_tree *tree, const char *path);
-uint64_t sim_tree_hash(const struct sim_tree *tree); /* of paths, values and versions */
+uint64_t sim_tree_hash(const struct sim_tree *tree); /* of paths, values, versions; not the audit */
 void sim_tree_print(const struct sim_tree *tree);
 
 /* One batch; false where it failed, with the place of the first write that did and why. */

@@ -106,7 +106,8 @@ char *applier_dump(const struct applier *of, bool versions)
     buf_text(&kept, "");
     for (const char *line = dump; *line;) {
         size_t size = strcspn(line, "\n") + 1;
-        if (strncmp(line, "/locks", 6) != 0)
+        if (strncmp(line, "/locks", 6) != 0
+            && strncmp(line, APPLIER_AUDIT, strlen(APPLIER_AUDIT)) != 0)
             buf_put(&kept, line, size);
         line += size;
     }

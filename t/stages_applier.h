@@ -8,8 +8,10 @@
 #include "t/recovery.h"
 #include "t/stages.h"
 
-#define ROOT "/pegasus/c1"
-#define LOCK "/locks/dsn.meta.server.leader"
+#define ROOT          "/pegasus/c1"
+#define APPLIER_AUDIT ROOT "/bridle/audit-"
+#define APPLIER_ABOVE "/pegasus v0 \n" ROOT " v0 \n" ROOT "/bridle v0 \n" /* what is above it */
+#define LOCK          "/locks/dsn.meta.server.leader"
 
 #define BASE                                                                                       \
     { BR_CREATE, "/pegasus", "" },                                                                 \

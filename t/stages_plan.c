@@ -219,7 +219,7 @@ START_TEST(plan_cut)
         stage_plan_done(&read);
         free(copy);
         copy = mem_text(fixture.text.data);
-        copy[i] ^= 1 << (i % 7);
+        copy[i] = (char) (copy[i] ^ (1 << (i % 7)));
         stage_plan_parse(&read, "p.json", copy, fixture.text.size, &fail);
         stage_plan_done(&read);
         free(copy);

@@ -13,8 +13,8 @@ int main(void)
     }
     int failed =
         test_run("recovery", recovery_plan_cases(), recovery_survey_cases(), recovery_root_cases(),
-                 recovery_apply_cases(), recovery_fault_cases(), recovery_kill_cases(),
-                 recovery_load_cases(), recovery_repair_cases(), NULL);
+                 recovery_apply_cases(), recovery_audit_cases(), recovery_fault_cases(),
+                 recovery_kill_cases(), recovery_load_cases(), recovery_repair_cases(), NULL);
     loader_free(recovery_loader);
     return failed;
 }

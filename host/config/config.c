@@ -81,6 +81,8 @@ static const struct br_option config_recovery_options[] = {
                 .help = "Groups must have moved within it to count as serving; 0s: not asked."),
     BR_LIST(struct config_recovery, consents, .fallback = "[]",
             .help = "Losses that are accepted beforehand, by the names that findings give them."),
+    BR_STRING(struct config_recovery, audit_file, .fallback = "",
+              .help = "A file that gets a line for every deed: who, when, which plan."),
     { 0 },
 };
 

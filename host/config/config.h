@@ -51,6 +51,7 @@ struct config_recovery { /* section recovery */
     int32_t hot;        /* CONFIG_HOT_* */
     br_time hot_motion; /* between the two rounds; 0: none, and no motion is asked for */
     const char *const *consents;
+    const char *audit_file; /* "": none */
 };
 
 struct config_log { /* section log */

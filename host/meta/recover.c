@@ -25,6 +25,7 @@ static void recover_free(struct recover *recover)
         load_cancel(recover->load);
     timer_cancel(recover->retry);
     findings_done(&recover->findings);
+    audit_done(&recover->audit);
     cluster_done(&recover->cluster);
     arena_done(&recover->arena);
     free(recover);
@@ -192,6 +193,27 @@ static void recover_log_notes(const struct recover *recover)
     }
 }
 
+static void recover_audit(struct recover *recover)
+{
+    struct meta *meta = recover->meta;
+    const char **nodes = arena_zero(&recover->arena, (recover->node_count + 1) * sizeof *nodes);
+    memcpy(nodes, recover->names, recover->node_count * sizeof *nodes);
+    if (recover->waiting_count)
+        address_format(recover->waiting[0]->peer, recover->asked_by);
+    recover->audit = (struct audit){ .loop = meta->loop,
+                                     .file = meta->config->recovery.audit_file,
+                                     .program = "bridled",
+                                     .deed = "recover",
+                                     .plan = recover->plan.hash,
+                                     .cluster = meta->config->replication.cluster_name,
+                                     .root = buf_string(&meta->root),
+                                     .asked_by = recover->asked_by };
+    audit_add(&recover->audit, "policy", meta->policy->desc->name);
+    audit_add_list(&recover->audit, "nodes", nodes);
+    audit_add_list(&recover->audit, "consents", recover->consents);
+    audit_add_findings(&recover->audit, &recover->findings);
+}
+
 void recover_write(struct recover *recover)
 {
     struct meta *meta = recover->meta;
@@ -199,10 +221,12 @@ void recover_write(struct recover *recover)
     plan_make(&recover->plan, &recover->cluster, buf_string(&meta->root), meta->version);
     meta_log(meta, BR_INFO, "plan %.16s: %u tables, %llu records", recover->plan.hash,
              recover->cluster.table_count, (unsigned long long) plan_count(&recover->plan));
+    recover_audit(recover);
     recover->apply = apply_start(meta->loop, meta->store,
                                  &(struct apply_request){
                                      .plan = &recover->plan,
                                      .fence = meta->fence,
+                                     .audit = &recover->audit,
                                      .progress = recover_apply_progress,
                                      .done = recover_applied,
                                      .arg = recover,

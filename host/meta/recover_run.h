@@ -32,6 +32,8 @@ struct recover {
     struct findings findings;
     struct cluster cluster; /* the verdicts */
     struct plan plan;
+    struct audit audit;
+    char asked_by[ADDRESS_TEXT_MAX];
     struct apply *apply;
     struct load *load; /* reading back */
     struct timer *retry;

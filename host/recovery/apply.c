@@ -53,6 +53,8 @@ static void apply_tell(struct apply *apply, br_status status, struct buf *text)
     struct apply_request request = apply->request;
     if (status != BR_OK)
         log_put(apply->loop->log, BR_ERROR, "apply", "%s", text->data);
+    if (request.audit)
+        audit_note(request.audit, status == BR_OK ? "done" : "failed", buf_string(text));
     apply_free(apply);
     request.done(request.arg, status, buf_string(text));
     buf_done(text);
@@ -192,6 +194,39 @@ static void batch_freeze(struct batch *batch, const struct apply *apply)
     buf_done(&path);
 }
 
+/* What the store's limit leaves for one more write. */
+static size_t batch_room(const struct batch *batch, const struct apply *apply)
+{
+    const struct br_store *ops = &apply->store->ops.store;
+    size_t bytes = ops->write_overhead;
+    for (uint32_t i = 0; i < batch->count; i++)
+        bytes +=
+            strlen(batch->writes[i]->path) + batch->writes[i]->value.size + ops->write_overhead;
+    if (!ops->batch_bytes_max)
+        return BR_STORE_VALUE_MAX;
+    return bytes < ops->batch_bytes_max ? ops->batch_bytes_max - bytes : 0;
+}
+
+/* What begins or ends with this batch; what does not fit is in the file alone.  The end is told of
+ * in the file when it is sure. */
+static void batch_set_audit(struct batch *batch, const struct apply *apply, const char *step)
+{
+    const struct audit *audit = apply->request.audit;
+    const size_t room = batch_room(batch, apply);
+    struct buf path = { 0 };
+    struct buf line = { 0 };
+    if (!audit)
+        return;
+    audit_entry(audit, apply->root, step, room > BR_PATH_MAX ? room - BR_PATH_MAX : 0, &path,
+                &line);
+    if (path.size + line.size <= room && batch->count < apply->ops_max + APPLY_EXTRA_OPS)
+        batch_set(batch, path.data, -1, line.data);
+    if (strcmp(step, "begin") == 0)
+        audit_note(audit, step, "");
+    buf_done(&path);
+    buf_done(&line);
+}
+
 /* -- Lock and claim -----------------------------------------------------------------------------
  */
 
@@ -228,6 +263,7 @@ static void apply_claim(struct apply *apply)
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_LOCK);
     batch_set_journal(&batch, apply, JOURNAL_WRITING);
     batch_freeze(&batch, apply);
+    batch_set_audit(&batch, apply, "begin");
     apply->issued = true;
     apply->claiming = true;
     apply->call = batch_commit(&batch, apply, apply_locked, apply);
@@ -278,6 +314,7 @@ static void apply_components_read(void *arg, struct call_answer *answer)
     batch_set_journal(&batch, apply, JOURNAL_WRITING);
     batch_freeze(&batch, apply);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_LOCK);
+    batch_set_audit(&batch, apply, "begin");
     if (batch.count > apply->ops_max + APPLY_EXTRA_OPS) {
         arena_done(&batch.memory);
         apply_end(apply, BR_TOOBIG, "the root has more missing components than a batch takes");
@@ -406,9 +443,10 @@ static void apply_unlocked(void *arg, struct call_answer *answer)
 static void apply_unlock_commit(struct apply *apply)
 {
     struct batch batch;
-    batch_begin(&batch, apply, 2, true);
+    batch_begin(&batch, apply, 3, true);
     batch_set(&batch, apply->apps.data, apply->apps_version, LAYOUT_UNLOCK);
     batch_set_journal(&batch, apply, JOURNAL_DONE);
+    batch_set_audit(&batch, apply, "done");
     apply->unlocking = true;
     apply->call = batch_commit(&batch, apply, apply_unlocked, apply);
 }

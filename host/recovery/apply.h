@@ -31,6 +31,7 @@
 #define HOST_RECOVERY_APPLY_H
 
 #include "host/plugins/plugin.h"
+#include "host/recovery/audit.h"
 #include "host/recovery/plan.h"
 
 #define APPLY_ATTEMPTS_MAX   8    /* failures in a row before it is given up */
@@ -103,8 +104,10 @@ struct apply_progress {
 enum { APPLY_LOCK = 1, APPLY_WRITE = 2, APPLY_COMPARE = 3, APPLY_UNLOCK = 4 };
 
 struct apply_request {
-    const struct plan *plan; /* lives until done */
-    const char *fence;       /* of the leader lock; NULL: none (a store without locks) */
+    const struct plan *plan;   /* lives until done */
+    const char *fence;         /* of the leader lock; NULL: none (a store without locks) */
+    const struct audit *audit; /* gets an entry in the batch of the lock and of the unlock, and how
+                                  it ended in its file; NULL: none; lives until done */
     void (*progress)(void *arg, const struct apply_progress *progress); /* or NULL */
     void (*done)(void *arg, br_status status, const char *text);        /* text: "" or a sentence */
     void *arg;

@@ -76,6 +76,12 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "exit status: as of apply",
       "take back what a plan wrote, while nobody has used it", "undo p.json -c bridled.yaml",
       cmd_undo },
+    { "audit",
+      "-c CONFIG [-s KEY=VALUE] [-j]\n"
+      "-c, --config FILE           bridled's configuration: store, cluster_root\n"
+      "-s, --set KEY=VALUE         override one key of it\n"
+      "-j, --json                  the entries as they are, a line each",
+      "show who recovered, applied, undid ..., and when", "audit -c bridled.yaml", cmd_audit },
     { "verify",
       "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-x] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"

@@ -27,6 +27,7 @@ struct survey *stages_surveys(struct shell *shell, const char *command, char **f
 
 int cmd_apply(struct shell *shell, int argc, char **argv);
 int cmd_undo(struct shell *shell, int argc, char **argv);
+int cmd_audit(struct shell *shell, int argc, char **argv);
 int cmd_survey(struct shell *shell, int argc, char **argv);
 int cmd_diagnose(struct shell *shell, int argc, char **argv);
 int cmd_explain(struct shell *shell, int argc, char **argv);

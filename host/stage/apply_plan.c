@@ -5,6 +5,7 @@
 
 struct applying {
     const struct stage_deed *deed;
+    struct audit audit;
     bool done;
     bool unlocking;
     br_status status;
@@ -61,20 +62,43 @@ static void applying_say(const struct applying *applying, const struct tool *too
     buf_printf(&result->next, "bridle apply %s -c %s", file, config);
 }
 
+void stage_audit(const struct stage_deed *deed, const struct tool *tool, const char *name,
+                 struct audit *ret)
+{
+    const struct stage_plan *plan = deed->plan;
+    *ret = (struct audit){ .loop = tool->loop,
+                           .file = tool->config.recovery.audit_file,
+                           .program = "bridle",
+                           .deed = name,
+                           .plan = plan->plan.hash,
+                           .cluster = plan->cluster_name,
+                           .root = plan->root,
+                           .asked_by = "" };
+    audit_add(ret, "file", deed->file);
+    audit_add(ret, "policy", plan->policy);
+    audit_add_list(ret, "consents", plan->consents);
+    for (uint32_t i = 0; strcmp(name, "apply") == 0 && i < plan->finding_count; i++)
+        audit_add_finding(ret, plan->findings[i].severity, plan->findings[i].consented,
+                          plan->findings[i].text);
+}
+
 static void stage_apply_elected(struct applying *applying, const struct deed *deed,
                                 struct deed_result *result)
 {
     struct tool *tool = deed->tool;
     const struct apply_request request = { .plan = &applying->deed->plan->plan,
                                            .fence = deed->fence,
+                                           .audit = &applying->audit,
                                            .progress = applying_progress,
                                            .done = applying_done,
                                            .arg = applying };
     struct apply *apply = apply_start(tool->loop, &tool->store, &request);
     while (!applying->done && !deed->interrupted)
         loop_turn(tool->loop);
-    if (!applying->done)
+    if (!applying->done) {
         apply_cancel(apply);
+        audit_note(&applying->audit, "failed", "interrupted");
+    }
     bool made = false;
     if (applying->done && applying->status == BR_OK) {
         apply_afterwards(tool->loop, &tool->store, tool->root.data, deed->fence, applying_made,
@@ -93,11 +117,13 @@ void stage_apply(const struct stage_deed *deed, struct tool *tool, struct deed_r
         deed_say(result, DEED_FAILED, "failed", "%s; nothing was written", fail.text);
         return;
     }
+    stage_audit(deed, tool, "apply", &applying.audit);
     deed_begin(&of, tool);
     if (deed_lead(&of, deed->wait, result))
         stage_apply_elected(&applying, &of, result);
     else
         buf_text(&result->text, "nothing was written\n");
     deed_end(&of, result);
+    audit_done(&applying.audit);
     buf_done(&applying.text);
 }

@@ -33,6 +33,10 @@ bool stage_apply_check(const struct stage_deed *deed, struct tool *tool,
 /* Another tool, whose store this opens to be written to. */
 void stage_apply(const struct stage_deed *deed, struct tool *tool, struct deed_result *result);
 
+/* What the audit says of a deed with this plan; audit_done() it. */
+void stage_audit(const struct stage_deed *deed, const struct tool *tool, const char *name,
+                 struct audit *ret);
+
 /* What was planned and would be now: the first differences, a line each.  Returns how many. */
 uint64_t stage_differences(const struct stage_plan *plan, const struct stage_plan *now,
                            struct buf *buf);

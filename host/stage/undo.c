@@ -58,6 +58,7 @@ static void batch_delete(struct undo_batch *batch, const char *path, int64_t ver
 struct undoing {
     struct undo undo;
     struct deed *of;
+    struct audit audit;
     uint32_t attempts; /* failures in a row */
     bool marked;
     struct buf apps, journal; /* paths */
@@ -107,6 +108,21 @@ static bool undoing_commit(struct undoing *undoing, struct undo_batch *batch, st
     return ok;
 }
 
+/* What begins or ends with this batch. */
+static void undoing_set_audit(const struct undoing *undoing, struct undo_batch *batch,
+                              const char *step)
+{
+    struct buf path = { 0 };
+    struct buf line = { 0 };
+    audit_entry(&undoing->audit, undoing->undo.root, step, AUDIT_ENTRY_MAX, &path, &line);
+    batch_add(batch, &(struct br_write){
+                         .kind = BR_CREATE, .path = path.data, .value = buf_bytes(&line) });
+    if (strcmp(step, "begin") == 0)
+        audit_append(&undoing->audit, &line);
+    buf_done(&path);
+    buf_done(&line);
+}
+
 /* What the store says now; false: it does not answer, or somebody else writes. */
 static bool undoing_look(struct undoing *undoing, struct fail *ret_fail)
 {
@@ -144,6 +160,8 @@ static bool undoing_put(struct undoing *undoing, enum journal_state state, const
     batch_begin(undo, &batch);
     batch_put(&batch, undoing->apps.data, undo->facts.apps_version, apps);
     batch_put(&batch, undoing->journal.data, undo->facts.journal_version, json.data);
+    if (state != JOURNAL_UNDOING)
+        undoing_set_audit(undoing, &batch, state == JOURNAL_MARKING ? "begin" : "failed");
     buf_done(&json);
     return undoing_commit(undoing, &batch, ret_fail);
 }
@@ -367,6 +385,7 @@ static bool undoing_send_restore(struct undoing *undoing, struct fail *ret_fail)
         batch_put(&batch, undoing->apps.data, facts->apps_version,
                   facts->journal.apps == APPS_EMPTY ? "" : LAYOUT_UNLOCK);
     batch_delete(&batch, undoing->journal.data, facts->journal_version);
+    undoing_set_audit(undoing, &batch, "done");
     br_status status = undoing_drop_after(undoing, &batch, ret_fail);
     if (status == BR_OK)
         status = undoing_drop_path(undoing, &batch, ret_fail);
@@ -437,6 +456,8 @@ static void undoing_run(struct undoing *undoing)
                  (unsigned long long) undo->deed->plan->plan.records, undo->root);
     else if (result->exit == DEED_FAILED)
         buf_printf(&result->next, "bridle undo %s -c %s", undo->deed->file, config);
+    audit_note(&undoing->audit, result->exit == DEED_DONE ? "done" : "failed",
+               buf_string(&result->text));
     buf_done(&undoing->apps);
     buf_done(&undoing->journal);
 }
@@ -453,7 +474,9 @@ void stage_undo(const struct stage_deed *deed, struct tool *tool, struct deed_re
     undoing.undo = (struct undo){
         .deed = deed, .tool = tool, .root = tool->store_root.data, .result = result
     };
+    stage_audit(deed, tool, "undo", &undoing.audit);
     deed_begin(&of, tool);
     undoing_run(&undoing);
+    audit_done(&undoing.audit);
     deed_end(&of, result);
 }
