@@ -10,8 +10,9 @@
     "{\"version\":" version ",\"state\":\"" state "\",\"plan\":\"" hash "\",\"records\":7}"
 #define JOURNAL2(state, before)                                                                    \
     "{\"version\":2,\"state\":\"" state "\",\"plan\":\"" HASH "\",\"records\":7," before "}"
-#define REST   "\"bulk_load\":false,\"backup\":true,\"converged\":false,\"elections\":3"
-#define BEFORE "\"apps\":\"\",\"made\":65," REST
+#define AMENDING(amendment) JOURNAL2("amending", BEFORE amendment)
+#define REST                "\"bulk_load\":false,\"backup\":true,\"converged\":false,\"elections\":3"
+#define BEFORE              "\"apps\":\"\",\"made\":65," REST
 
 static const struct root_row {
     const char *name;
@@ -69,6 +70,13 @@ static const struct root_row {
     { "half a word", "unloc", NULL, NULL, ROOT_FOREIGN, "state(unloc)" },
     { "journal of a later version", "lock", "1", JOURNAL("3", "writing", HASH), ROOT_FOREIGN,
       "not a journal that this version understands" },
+    { "lock, journal amending", "lock", "1", AMENDING(",\"amendment\":\"" HASH "\""), ROOT_FOREIGN,
+      "an unfinished amendment (0123456789abcdef) of plan 0123456789abcdef: nothing of it is" },
+    { "unlock, journal amending", "unlock", "1", AMENDING(",\"amendment\":\"" HASH "\""),
+      ROOT_TABLES, "holds 1 tables" },
+    { "amending nothing", "lock", "1", AMENDING(""), ROOT_FOREIGN, "not a journal that" },
+    { "amending with a bad hash", "lock", "1", AMENDING(",\"amendment\":\"12ab\""), ROOT_FOREIGN,
+      "not a journal that" },
     { "journal in another state", "lock", "1", JOURNAL("1", "resting", HASH), ROOT_FOREIGN, "not" },
     { "journal with a short hash", "lock", "1", JOURNAL("1", "writing", "12ab"), ROOT_FOREIGN, "" },
     { "journal with a bad hash", "lock", "1", JOURNAL("1", "writing", HASH "\\u0041"), ROOT_FOREIGN,

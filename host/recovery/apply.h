@@ -17,7 +17,8 @@
  *
  * set in one batch with `apps` = "lock" (so that a kill leaves nothing or our mark) and put to
  * state "done" in one batch with `apps` = "unlock".  Behind "records" stands what an undo needs
- * (struct apply_journal); version 1, which is read and continued, has none of it.
+ * (struct apply_journal); version 1, which is read and continued, has none of it.  Once the tree
+ * was amended (host/stage/amend.h) "amendment" with that hash stands at the end.
  *
  * A fresh root is not compared record by record before the unlock (load.h does that afterwards);
  * the tables are counted.  Where an earlier attempt left something, rounds of list, delete, read,
@@ -45,7 +46,8 @@ enum journal_state {
     JOURNAL_DONE,
     JOURNAL_MARKING, /* to be undone, if nobody has led: nothing is deleted yet */
     JOURNAL_UNDOING,
-    JOURNAL_STRANGE, /* not ours, or of a later version */
+    JOURNAL_AMENDING, /* a whole tree that is half amended: no recovery may write over it */
+    JOURNAL_STRANGE,  /* not ours, or of a later version */
 };
 
 enum apps_before { APPS_ABSENT = 0, APPS_EMPTY, APPS_UNLOCK };
@@ -60,6 +62,7 @@ struct apply_journal {
     bool bulk_load, backup; /* <root>/bulk_load, <root>/backup were there */
     bool converged;         /* records may be at another version than 0 */
     int64_t elections; /* store.h's number when it was unlocked, our own coming in it; -1: none */
+    char amendment[PLAN_HASH_SIZE]; /* the last one, or the one under way; "": never amended */
 };
 
 /* What it is not becomes JOURNAL_STRANGE. */

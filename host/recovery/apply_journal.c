@@ -9,6 +9,7 @@ static const char *const journal_states[] = {
     [JOURNAL_DONE] = "done",
     [JOURNAL_MARKING] = "marking",
     [JOURNAL_UNDOING] = "undoing",
+    [JOURNAL_AMENDING] = "amending",
 };
 
 static bool journal_hash(const char *text)
@@ -53,6 +54,17 @@ static bool journal_get_before(const json_t *json, struct apply_journal *ret)
     return journal_get_apps(json, ret);
 }
 
+static bool journal_get_amendment(const json_t *json, struct apply_journal *ret)
+{
+    const json_t *amendment = json_object_get(json, "amendment");
+    const char *hash = json_string_value(amendment);
+    if (!amendment)
+        return true;
+    if (journal_hash(hash))
+        memcpy(ret->amendment, hash, PLAN_HASH_SIZE);
+    return *ret->amendment != '\0';
+}
+
 static bool journal_get(const json_t *json, struct apply_journal *ret)
 {
     const char *state = json_string_value(json_object_get(json, "state"));
@@ -61,10 +73,11 @@ static bool journal_get(const json_t *json, struct apply_journal *ret)
     if (!state || !journal_hash(hash) || (version != 1 && version != 2))
         return false;
     int at = JOURNAL_WRITING;
-    while (at <= JOURNAL_UNDOING && strcmp(state, journal_states[at]) != 0)
+    while (at <= JOURNAL_AMENDING && strcmp(state, journal_states[at]) != 0)
         at++;
-    if (at > JOURNAL_UNDOING || (version == 1 && at > JOURNAL_DONE)
-        || (version == 2 && !journal_get_before(json, ret)))
+    if (at > JOURNAL_AMENDING || (version == 1 && at > JOURNAL_DONE)
+        || (version == 2 && !journal_get_before(json, ret)) || !journal_get_amendment(json, ret)
+        || (at == JOURNAL_AMENDING && !*ret->amendment))
         return false;
     ret->state = (enum journal_state) at;
     memcpy(ret->hash, hash, PLAN_HASH_SIZE);
@@ -100,5 +113,7 @@ void apply_journal_put(const struct apply_journal *journal, uint64_t records, st
                    apps[journal->apps], journal->made, journal->bulk_load ? "true" : "false",
                    journal->backup ? "true" : "false", journal->converged ? "true" : "false",
                    (long long) journal->elections);
+    if (*journal->amendment)
+        buf_printf(buf, ",\"amendment\":\"%s\"", journal->amendment);
     buf_char(buf, '}');
 }

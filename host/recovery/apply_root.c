@@ -94,6 +94,13 @@ static void root_say_foreign(const struct root_look *look, char *text, size_t si
                  "touched: use the version that wrote it, name another cluster_root, or look at "
                  "what is there and remove it by hand",
                  buf_string(&look->journal), apps);
+    else if (look->kind == VALUE_LOCK && look->facts.journal.state == JOURNAL_AMENDING)
+        snprintf(text, size,
+                 "%.256s is \"lock\" with %u tables below it, left by an unfinished amendment "
+                 "(%.16s) of plan %.16s: nothing of it is visible until `bridle apply` of that "
+                 "amendment has finished it, and a recovery does not touch it",
+                 apps, look->facts.table_count, look->facts.journal.amendment,
+                 look->facts.journal.hash);
     else if (look->kind == VALUE_STRANGE)
         snprintf(text, size,
                  "invalid transaction state(%s): the value of %.256s is none of \"lock\", "

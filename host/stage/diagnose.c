@@ -178,11 +178,15 @@ static void diagnose_search(struct tool *tool, struct diagnose *ret, const char 
 
 /* -- The root --------------------------------------------------------------------------------- */
 
-/* Not to be recovered, but to be taken back. */
-static void diagnose_undoing(const struct tool *tool, struct diagnose *ret)
+/* Not to be recovered: another command goes on with it. */
+static void diagnose_ours(struct tool *tool, struct diagnose *ret, const struct root_facts *facts)
 {
+    const bool undoing = root_undoing(facts);
+    diagnose_say(tool, ret, DIAGNOSE_OURS, facts->text);
+    if (!undoing && facts->journal.state != JOURNAL_AMENDING)
+        return;
     buf_clear(&ret->next);
-    buf_text(&ret->next, "bridle undo PLAN");
+    buf_text(&ret->next, undoing ? "bridle undo PLAN" : "bridle apply AMENDMENT");
     diagnose_config(tool, &ret->next);
 }
 
@@ -197,14 +201,13 @@ static void diagnose_root(struct tool *tool, struct diagnose *ret)
     bool locked = strstr(facts.text, "invalid transaction state(lock)") != NULL;
     switch (facts.state) {
     case ROOT_EMPTY: diagnose_search(tool, ret, facts.text); break;
-    case ROOT_OURS:
-        diagnose_say(tool, ret, DIAGNOSE_OURS, facts.text);
-        if (root_undoing(&facts))
-            diagnose_undoing(tool, ret);
-        break;
+    case ROOT_OURS: diagnose_ours(tool, ret, &facts); break;
     case ROOT_TABLES: diagnose_records(tool, ret); break;
     case ROOT_FOREIGN:
-        diagnose_say(tool, ret, locked ? DIAGNOSE_LOCKED : DIAGNOSE_FOREIGN, facts.text);
+        if (facts.journal.state == JOURNAL_AMENDING)
+            diagnose_ours(tool, ret, &facts);
+        else
+            diagnose_say(tool, ret, locked ? DIAGNOSE_LOCKED : DIAGNOSE_FOREIGN, facts.text);
         break;
     }
 }
