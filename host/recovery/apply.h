@@ -56,6 +56,7 @@ enum apps_before { APPS_ABSENT = 0, APPS_EMPTY, APPS_UNLOCK };
 struct apply_journal {
     enum journal_state state;
     char hash[PLAN_HASH_SIZE]; /* "": none of ours */
+    uint64_t records;          /* as it says */
     bool known;                /* version 2: what follows is */
     enum apps_before apps;
     uint32_t made; /* so many nodes of the path <root>/bridle, the deepest, were made by us */

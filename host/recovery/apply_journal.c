@@ -5,11 +5,8 @@
 #include "host/recovery/apply.h"
 
 static const char *const journal_states[] = {
-    [JOURNAL_WRITING] = "writing",
-    [JOURNAL_DONE] = "done",
-    [JOURNAL_MARKING] = "marking",
-    [JOURNAL_UNDOING] = "undoing",
-    [JOURNAL_AMENDING] = "amending",
+    [JOURNAL_WRITING] = "writing", [JOURNAL_DONE] = "done",         [JOURNAL_MARKING] = "marking",
+    [JOURNAL_UNDOING] = "undoing", [JOURNAL_AMENDING] = "amending",
 };
 
 static bool journal_hash(const char *text)
@@ -75,11 +72,13 @@ static bool journal_get(const json_t *json, struct apply_journal *ret)
     int at = JOURNAL_WRITING;
     while (at <= JOURNAL_AMENDING && strcmp(state, journal_states[at]) != 0)
         at++;
-    if (at > JOURNAL_AMENDING || (version == 1 && at > JOURNAL_DONE)
+    if (at > JOURNAL_AMENDING || (version == 1 && at > JOURNAL_DONE && at != JOURNAL_AMENDING)
         || (version == 2 && !journal_get_before(json, ret)) || !journal_get_amendment(json, ret)
         || (at == JOURNAL_AMENDING && !*ret->amendment))
         return false;
     ret->state = (enum journal_state) at;
+    const json_t *records = json_object_get(json, "records");
+    ret->records = json_integer_value(records) > 0 ? (uint64_t) json_integer_value(records) : 0;
     memcpy(ret->hash, hash, PLAN_HASH_SIZE);
     return true;
 }

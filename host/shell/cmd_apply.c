@@ -7,6 +7,7 @@
 
 #include "host/shell/consent.h"
 #include "host/shell/stages.h"
+#include "host/stage/amend.h"
 #include "host/stage/undo.h"
 
 struct apply_kind {
@@ -23,6 +24,22 @@ static const struct apply_kind apply_kind = {
 static const struct apply_kind undo_kind = {
     "undo",     "This deletes the metadata that the plan gave the cluster", false, stage_undo_check,
     stage_undo,
+};
+static const struct apply_kind amend_kind = {
+    "apply",
+    "This changes these records of the metadata of the cluster",
+    true,
+    stage_amend_check,
+    stage_amend_apply,
+};
+
+/* A plan or an amendment. */
+struct apply_file {
+    const char *what; /* "plan", "amendment" */
+    const char *hash, *cluster, *root;
+    uint64_t records;
+    struct stage_plan plan;
+    struct stage_amendment amendment;
 };
 
 struct apply_command {
@@ -102,15 +119,15 @@ static void apply_progress(void *arg, const char *what, uint64_t done, uint64_t 
 
 /* -- The result ------------------------------------------------------------------------------- */
 
-static void apply_json(const struct apply_command *command, const struct stage_plan *plan,
+static void apply_json(const struct apply_command *command, const struct apply_file *file,
                        const struct deed_result *result, struct buf *buf)
 {
     buf_text(buf, "{\"command\":");
     buf_json(buf, command->kind->name);
     buf_text(buf, ",\"result\":");
     buf_json(buf, result->word);
-    buf_printf(buf, ",\"status\":%d,\"plan\":", (int) result->exit);
-    buf_json(buf, plan->plan.hash);
+    buf_printf(buf, ",\"status\":%d,\"%s\":", (int) result->exit, file->what);
+    buf_json(buf, file->hash);
     buf_printf(buf, ",\"records\":%llu,\"milliseconds\":%lld,\"text\":",
                (unsigned long long) result->records, (long long) (result->took / BR_MILLISECOND));
     buf_json(buf, buf_string(&result->text));
@@ -120,24 +137,25 @@ static void apply_json(const struct apply_command *command, const struct stage_p
 }
 
 /* Sentences on err where it failed; a result, for people or scripts, on out. */
-static void apply_tell(const struct apply_command *command, const struct stage_plan *plan,
+static void apply_tell(const struct apply_command *command, const struct apply_file *file,
                        const struct deed_result *result)
 {
     struct shell *shell = command->shell;
     struct buf text = { 0 };
     FILE *out = result->exit == DEED_DONE || command->json ? shell->out : shell->err;
     if (command->json) {
-        apply_json(command, plan, result, &text);
+        apply_json(command, file, result, &text);
         fputs(buf_string(&text), out);
         buf_done(&text);
         return;
     }
     fputs(buf_string(&result->text), out);
     if (result->exit == DEED_DONE)
-        fprintf(out, "%s OK: %s, plan %.16s\n", command->kind->name, result->word, plan->plan.hash);
+        fprintf(out, "%s OK: %s, %s %.16s\n", command->kind->name, result->word, file->what,
+                file->hash);
     else
-        fprintf(out, "%s FAILED: %s, plan %.16s\n", command->kind->name, result->word,
-                plan->plan.hash);
+        fprintf(out, "%s FAILED: %s, %s %.16s\n", command->kind->name, result->word, file->what,
+                file->hash);
     if (result->next.size)
         fprintf(out, "next:    %s\n", result->next.data);
 }
@@ -169,13 +187,17 @@ static bool apply_look(struct apply_command *command, const struct stage_deed *d
 }
 
 static void apply_run(struct apply_command *command, const struct stage_deed *deed,
-                      struct deed_result *result)
+                      const struct apply_file *file, struct deed_result *result)
 {
     struct fail fail = { .status = BR_OK };
     const struct consent consent = { .question = command->kind->question,
-                                     .plan = deed->plan,
+                                     .what = file->what,
+                                     .own_hash = file->hash,
+                                     .cluster = file->cluster,
+                                     .root = file->root,
+                                     .records = file->records,
                                      .hash = command->hash,
-                                     .losses = command->kind->losses };
+                                     .losses = command->kind->losses ? deed->plan : NULL };
     if (!apply_look(command, deed, result))
         return;
     fputs(buf_string(&result->text), command->shell->err); /* what is continued */
@@ -186,30 +208,55 @@ static void apply_run(struct apply_command *command, const struct stage_deed *de
         deed_say(result, DEED_REFUSED, "not agreed to", "%s; nothing was written", fail.text);
 }
 
+static br_status apply_load(struct apply_file *file, const char *name, bool amendment,
+                            struct fail *fail)
+{
+    const struct stage_plan *plan = &file->plan;
+    const struct stage_amendment *of = &file->amendment;
+    br_status status;
+    if (amendment) {
+        status = stage_amendment_load(&file->amendment, name, fail);
+        file->hash = of->hash;
+        file->cluster = of->cluster_name;
+        file->root = of->root;
+        file->records = of->record_count;
+    } else {
+        status = stage_plan_load(&file->plan, name, fail);
+        file->hash = plan->plan.hash;
+        file->cluster = plan->cluster_name;
+        file->root = plan->root;
+        file->records = plan->plan.records;
+    }
+    return status;
+}
+
 static int apply_command(const struct apply_kind *kind, struct shell *shell, int argc, char **argv)
 {
     struct apply_command command = { .kind = kind, .shell = shell };
     struct deed_result result = { .exit = DEED_REFUSED, .word = "refused" };
     struct fail fail = { .status = BR_OK };
-    struct stage_plan plan;
     if (!apply_options(&command, argc, argv))
         return shell_usage(shell, argv[0]);
-    const struct stage_deed deed = { .plan = &plan,
+    const bool amendment = kind == &apply_kind && stage_is_amendment(argv[optind]);
+    struct apply_file file = { .what = amendment ? "amendment" : "plan" };
+    const struct stage_deed deed = { .plan = amendment ? NULL : &file.plan,
+                                     .amendment = amendment ? &file.amendment : NULL,
                                      .file = argv[optind],
                                      .offline = command.offline,
-                                     .wait = command.wait * BR_SECOND,
                                      .progress = apply_progress,
                                      .arg = &command };
-    if (stage_plan_load(&plan, deed.file, &fail) != BR_OK) {
-        stage_plan_done(&plan);
+    if (amendment)
+        command.kind = &amend_kind;
+    if (apply_load(&file, deed.file, amendment, &fail) == BR_OK) {
+        apply_run(&command, &deed, &file, &result);
+        apply_tell(&command, &file, &result);
+    } else {
         stages_failed(shell, kind->name, &fail);
-        return DEED_REFUSED;
     }
-    apply_run(&command, &deed, &result);
-    apply_tell(&command, &plan, &result);
     int status = (int) result.exit;
     deed_result_done(&result);
-    stage_plan_done(&plan);
+    stage_plan_done(&file.plan);
+    stage_amendment_done(&file.amendment);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include <getopt.h>
 
 #include "host/shell/stages.h"
+#include "host/stage/amend.h"
 #include "host/stage/compare.h"
 
 struct verify_command {
@@ -69,6 +70,9 @@ int cmd_verify(struct shell *shell, int argc, char **argv)
     struct buf text = { 0 };
     if (!verify_options(&command, argc, argv))
         return shell_usage(shell, argv[0]);
+    if (stage_is_amendment(argv[optind]))
+        return cmd_verify_amendment(shell, &command.stages, argv[optind], command.exact,
+                                    command.json);
     br_status status = stage_plan_load(&plan, argv[optind], &fail);
     if (status == BR_OK) {
         status = verify_all(&command, &plan, &tool, &compare, &fail);

@@ -6,15 +6,14 @@
 
 static bool consent_by_hash(const struct consent *consent, struct fail *ret_fail)
 {
-    const char *planned = consent->plan->plan.hash;
+    const char *planned = consent->own_hash;
     size_t size = strlen(consent->hash);
     if (size < CONSENT_HASH_MIN)
-        fail_set(ret_fail, BR_INVALID,
-                 "--plan-hash needs at least the first %d digits of the plan's hash",
+        fail_set(ret_fail, BR_INVALID, "--plan-hash needs at least the first %d digits of the hash",
                  CONSENT_HASH_MIN);
     else if (strncmp(planned, consent->hash, size) != 0)
-        fail_set(ret_fail, BR_INVALID, "--plan-hash is another plan's: this one's hash is %s",
-                 planned);
+        fail_set(ret_fail, BR_INVALID, "--plan-hash is another one's: this %s's hash is %s",
+                 consent->what, planned);
     else
         return true;
     return false;
@@ -60,25 +59,24 @@ static uint32_t consent_show_losses(struct shell *shell, const struct stage_plan
 
 bool consent_given(struct shell *shell, const struct consent *consent, struct fail *ret_fail)
 {
-    const struct stage_plan *plan = consent->plan;
     if (consent->hash)
         return consent_by_hash(consent, ret_fail);
     if (!shell->in || !isatty(fileno(shell->in))) {
         fail_set(
             ret_fail, BR_INVALID,
-            "nobody is at a terminal to agree: give --plan-hash %.16s if this is the plan that "
-            "was read",
-            plan->plan.hash);
+            "nobody is at a terminal to agree: give --plan-hash %.16s if this is the %s that was "
+            "read",
+            consent->own_hash, consent->what);
         return false;
     }
-    if (consent->losses && consent_show_losses(shell, plan)) {
+    if (consent->losses && consent_show_losses(shell, consent->losses)) {
         fprintf(shell->err, "What these lines say is lost.  Type \"%s\" to go on: ", CONSENT_LOSE);
         if (!consent_typed(shell, CONSENT_LOSE, ret_fail))
             return false;
     }
     fprintf(shell->err,
-            "%s %s (plan %.16s, %llu records, root %s).\nType the cluster's name to go on: ",
-            consent->question, plan->cluster_name, plan->plan.hash,
-            (unsigned long long) plan->plan.records, plan->root);
-    return consent_typed(shell, plan->cluster_name, ret_fail);
+            "%s %s (%s %.16s, %llu records, root %s).\nType the cluster's name to go on: ",
+            consent->question, consent->cluster, consent->what, consent->own_hash,
+            (unsigned long long) consent->records, consent->root);
+    return consent_typed(shell, consent->cluster, ret_fail);
 }

@@ -14,11 +14,12 @@
 #define CONSENT_LOSE      "lose data"
 
 struct consent {
-    const char *command;  /* "apply" */
     const char *question; /* what is about to happen, up to the cluster's name */
-    const struct stage_plan *plan;
-    const char *hash; /* --plan-hash; NULL: not given */
-    bool losses;      /* ask for what is lost, too */
+    const char *what;     /* "plan", "amendment" */
+    const char *own_hash, *cluster, *root;
+    uint64_t records;
+    const char *hash;                /* --plan-hash; NULL: not given */
+    const struct stage_plan *losses; /* ask for what it loses, too; NULL: nothing */
 };
 
 /* False: it was not given, and a sentence why. */

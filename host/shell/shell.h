@@ -43,7 +43,7 @@ extern const struct command shell_commands[];      /* ends with a NULL name */
 extern const struct command shell_data_commands[]; /* likewise; about rows (commands_data.c) */
 
 /* A recovery in steps (stages.c). */
-#define SHELL_STAGES 9
+#define SHELL_STAGES 10
 extern const struct command shell_stage_commands[SHELL_STAGES + 1];
 
 /* Their next one: the first after NULL, NULL after the last. */

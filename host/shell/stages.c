@@ -53,7 +53,7 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "say which silent server would save most, by earlier surveys", "rank p.json s1.json",
       cmd_rank },
     { "apply",
-      "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-p HASH] [-w SECONDS] [-j]\n"
+      "{PLAN | AMENDMENT} -c CONFIG [-s KEY=VALUE] [-n] [-p HASH] [-w SECONDS] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"
       "-s, --set KEY=VALUE         override one key of it\n"
       "-n, --offline               do not ask the replica servers whether the plan still holds\n"
@@ -64,7 +64,17 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "-j, --json                  the result as JSON\n"
       "exit status: 0 applied (also before), 3 refused and 4 another one leads: nothing was\n"
       "written; 1 failed on the way: applying it again goes on; 2 as ever",
-      "write a plan into the store", "apply p.json -c bridled.yaml", cmd_apply },
+      "write a plan, or an amendment, into the store", "apply p.json -c bridled.yaml", cmd_apply },
+    { "amend",
+      "PLAN -c CONFIG {-f FILE | -l h:p,h:p,...} -o AMENDMENT [-s KEY=VALUE] [-j]\n"
+      "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"
+      "-s, --set KEY=VALUE         override one key of it\n"
+      "-f, --node_list_file FILE   the servers that returned, one host:port a line\n"
+      "-l, --node_list LIST        the same on the command line\n"
+      "-o, --output AMENDMENT      where what would change goes, for bridle apply\n"
+      "-j, --json                  the page as JSON",
+      "say what servers that returned add to a plan that was applied",
+      "amend p.json -c bridled.yaml -l h4:34801 -o a.json", cmd_amend },
     { "undo",
       "PLAN -c CONFIG [-s KEY=VALUE] [-p HASH] [-w SECONDS] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root\n"
@@ -83,13 +93,13 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "-j, --json                  the entries as they are, a line each",
       "show who recovered, applied, undid ..., and when", "audit -c bridled.yaml", cmd_audit },
     { "verify",
-      "PLAN -c CONFIG [-s KEY=VALUE] [-n] [-x] [-j]\n"
+      "{PLAN | AMENDMENT} -c CONFIG [-s KEY=VALUE] [-n] [-x] [-j]\n"
       "-c, --config FILE           bridled's configuration: store, cluster_root, transport\n"
       "-s, --set KEY=VALUE         override one key of it\n"
       "-n, --offline               the store alone, do not ask the replica servers\n"
       "-x, --exact                 what moved on because the cluster has served is wrong, too\n"
       "-j, --json                  as JSON",
-      "compare the store, and the servers, with a plan", "verify p.json -c bridled.yaml",
+      "compare the store, and the servers, with what was applied", "verify p.json -c bridled.yaml",
       cmd_verify },
     { NULL, NULL, NULL, NULL, NULL },
 };

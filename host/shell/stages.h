@@ -25,6 +25,7 @@ int stages_write(struct shell *shell, const char *command, const char *file, con
 struct survey *stages_surveys(struct shell *shell, const char *command, char **files,
                               uint32_t count, const struct survey_assume *assume);
 
+int cmd_amend(struct shell *shell, int argc, char **argv);
 int cmd_apply(struct shell *shell, int argc, char **argv);
 int cmd_undo(struct shell *shell, int argc, char **argv);
 int cmd_audit(struct shell *shell, int argc, char **argv);
@@ -34,5 +35,9 @@ int cmd_explain(struct shell *shell, int argc, char **argv);
 int cmd_plan(struct shell *shell, int argc, char **argv);
 int cmd_rank(struct shell *shell, int argc, char **argv);
 int cmd_verify(struct shell *shell, int argc, char **argv);
+
+/* verify of an amendment's file (cmd_amend.c). */
+int cmd_verify_amendment(struct shell *shell, const struct stages_options *stages, const char *file,
+                         bool exact, bool json);
 
 #endif

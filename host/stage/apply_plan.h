@@ -16,11 +16,14 @@
 
 #define APPLY_SHOWN_MAX 5 /* differences, and servers that serve, that are named */
 
+struct stage_amendment; /* amend.h */
+
 struct stage_deed {
     const struct stage_plan *plan;
-    const char *file; /* the plan's, for sentences */
-    bool offline;     /* apply: do not ask the servers */
-    br_time wait;     /* for the leader lock; 0: deed.h's */
+    const struct stage_amendment *amendment; /* instead of the plan */
+    const char *file;                        /* the plan's, for sentences */
+    bool offline;                            /* apply: do not ask the servers */
+    br_time wait;                            /* for the leader lock; 0: deed.h's */
     deed_progress *progress;
     void *arg;
 };

@@ -254,6 +254,10 @@ static bool undo_check_journal(struct undo *undo)
             "what stands at %s was not written by %s: its journal does not say so; nothing was "
             "written",
             undo->tool->root.data, deed->file);
+    if (*journal->amendment)
+        return undo_refuse(undo,
+                           "an amendment was applied since, and what a plan and its amendment "
+                           "wrote together is not taken back");
     if (facts->apps != APPS_UNLOCK)
         return undo_refuse(undo, "the value of `apps` is not what was written: somebody has used "
                                  "these metadata");
