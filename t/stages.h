@@ -30,5 +30,7 @@ TCase *stages_compare_cases(void);
 TCase *stages_rank_cases(void);
 TCase *stages_apply_cases(void);
 TCase *stages_undo_cases(void);
+TCase *stages_amend_cases(void);
+TCase *stages_amended_cases(void);
 
 #endif

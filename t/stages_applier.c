@@ -61,7 +61,8 @@ enum deed_exit applier_run(struct applier *of, check_function *check, deed_funct
     struct fail fail = { 0 };
     struct tool tool;
     struct stage_deed deed = { .plan = &of->plan,
-                               .file = "p.json",
+                               .amendment = of->amendment,
+                               .file = of->amendment ? "a.json" : "p.json",
                                .offline = true,
                                .wait = 300 * BR_MILLISECOND,
                                .progress = applier_progress,

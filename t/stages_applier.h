@@ -27,7 +27,8 @@ struct applier {
     struct kit kit;
     struct tool tool; /* whose policy judged */
     struct stage_plan plan;
-    struct buf file; /* the option */
+    const struct stage_amendment *amendment; /* instead of the plan; or NULL */
+    struct buf file;                         /* the option */
     const char *sets[5];
     struct deed_result result;
     int signal_at; /* at this report of progress, once it may write; 0: never */

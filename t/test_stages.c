@@ -14,7 +14,8 @@ int main(void)
     }
     int failed = test_run("stages", stages_survey_cases(), stages_plan_cases(),
                           stages_explain_cases(), stages_diagnose_cases(), stages_compare_cases(),
-                          stages_rank_cases(), stages_apply_cases(), stages_undo_cases(), NULL);
+                          stages_rank_cases(), stages_apply_cases(), stages_undo_cases(),
+                          stages_amend_cases(), stages_amended_cases(), NULL);
     loader_free(recovery_loader);
     return failed;
 }

@@ -151,8 +151,8 @@ static void need_start(struct need *need)
     if (data) {
         need_give_up(need,
                      "it counts as newly created, but %s holds a replica of it with ballot %lld; "
-                     "if that is to be used, recover the metadata again with that server in the "
-                     "list",
+                     "if that is to be used, amend the plan with that server (bridle amend), or "
+                     "recover the metadata again with it in the list",
                      need_name(need, data->node), (long long) data->ballot);
         return;
     }

@@ -488,7 +488,7 @@ static bool amend_all_answered(const struct survey *now, struct fail *ret_fail)
 
 /* Whose answers are new, by their place in the merged survey. */
 static br_status amend_returned(struct amending *amending, const struct survey *merged,
-                                int64_t asked_after)
+                                const br_time *asked)
 {
     const struct stage_amendment *amendment = amending->amendment;
     amending->returned = mem_array(merged->node_count + 1, sizeof *amending->returned);
@@ -501,7 +501,7 @@ static br_status amend_returned(struct amending *amending, const struct survey *
                 amending->servers[i] = (int32_t) j;
         }
         amending->returned[i] = amending->servers[i] >= 0;
-        if (amending->returned[i] && node->asked_at < asked_after)
+        if (amending->returned[i] && node->asked_at != asked[amending->servers[i]])
             return fail_set(amending->fail, BR_INVALID,
                             "the plan's answer of node(%s) is newer than the present one: the "
                             "clock of this machine is behind, set it and ask again",
@@ -513,13 +513,12 @@ static br_status amend_returned(struct amending *amending, const struct survey *
 static br_status amend_judge(struct amending *amending, struct survey *now)
 {
     const struct stage_judging judging = { amending->tool, amending->plan->consents, NULL };
-    int64_t first = INT64_MAX;
+    br_time *asked = mem_array(now->node_count + 1, sizeof *asked);
     for (uint32_t i = 0; i < now->node_count; i++)
-        first = now->nodes[i].asked_at < first ? now->nodes[i].asked_at : first;
+        asked[i] = now->nodes[i].asked_at;
     struct survey *merged = amend_merge(amending, now);
-    if (!merged)
-        return amending->fail->status;
-    br_status status = amend_returned(amending, merged, first);
+    br_status status = merged ? amend_returned(amending, merged, asked) : amending->fail->status;
+    free(asked);
     if (status != BR_OK) {
         survey_free(merged);
         return status;
@@ -534,11 +533,30 @@ static br_status amend_judge(struct amending *amending, struct survey *now)
     return BR_OK;
 }
 
+/* What the plan's consents allow to be lost by what is changed. */
+static void amend_losses(struct amending *amending)
+{
+    struct set64 changed = { 0 };
+    for (uint32_t i = 0; i < amending->amendment->record_count; i++) {
+        const struct amend_record *record = &amending->amendment->records[i];
+        set64_add(&changed, amend_key(record->table, record->partition));
+    }
+    for (uint32_t i = 0; i < amending->would.finding_count; i++) {
+        const struct stage_finding *finding = &amending->would.findings[i];
+        if (finding->severity == BR_LOSS && finding->consented && *finding->text
+            && finding->table >= 0 && finding->partition >= 0
+            && set64_has(&changed, amend_key(finding->table, finding->partition)))
+            amend_find(amending, "%s", finding->text);
+    }
+    set64_done(&changed);
+}
+
 static br_status amend_walk(struct amending *amending)
 {
     br_status status = BR_OK;
     for (uint32_t i = 0; status == BR_OK && i < amending->would.cluster.table_count; i++)
         status = amend_one(amending, &amending->would.cluster.tables[i]);
+    amend_losses(amending);
     amend_count_untold(amending->amendment);
     return status;
 }
