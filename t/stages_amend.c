@@ -43,7 +43,7 @@ static const struct {
       { .rows = { { 1, 3, 6, 50, 0 } } },
       "",
       "partition 1.3: node(10.0.0.4:34801) holds ballot 6, committed 50, prepared 51, and the plan "
-      "had nobody, but the partition has served since, at ballot 1: it is left alone" },
+      "had nobody, but its record has moved on since, to ballot 1: it is left alone" },
     { "newer by its ballot",
       { { 0 } },
       { .rows = { { 1, 0, 9, 130, 0 } } },
@@ -68,8 +68,8 @@ static const struct {
       { { BR_PUT, ROOT "/apps/1/0", PARTITION("1.0", "8", "10.0.0.3:34801") } },
       { .rows = { { 1, 0, 9, 130, 0 } } },
       "",
-      "the plan's best, node(10.0.0.3:34801), held ballot 7, committed 122, prepared 125, but the "
-      "partition has served since, at ballot 8" },
+      "the plan's best, node(10.0.0.3:34801), held ballot 7, committed 122, prepared 125, but its "
+      "record has moved on since, to ballot 8" },
     { "newer, because it is a member now",
       { { BR_PUT, ROOT "/apps/1/0", PARTITION("1.0", "9", RETURNED) } },
       { .rows = { { 1, 0, 9, 130, 0 } } },

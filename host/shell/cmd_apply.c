@@ -243,6 +243,7 @@ static int apply_command(const struct apply_kind *kind, struct shell *shell, int
                                      .amendment = amendment ? &file.amendment : NULL,
                                      .file = argv[optind],
                                      .offline = command.offline,
+                                     .wait = command.wait * BR_SECOND,
                                      .progress = apply_progress,
                                      .arg = &command };
     if (amendment)

@@ -235,7 +235,7 @@ static void amend_leave(struct amending *amending, const struct amend_tables *ta
     amend_put_than(amending, spot->planned, &text);
     if (served)
         buf_printf(&text,
-                   ", but the partition has served since, at ballot %lld: it is left alone, and "
+                   ", but its record has moved on since, to ballot %lld: it is left alone, and "
                    "these data stay on that server's disk until release",
                    (long long) now->ballot);
     else
