@@ -29,6 +29,9 @@ static inline uint64_t amend_key(int32_t table, int32_t partition)
 
 BR_PRINTF(2, 3) void amend_find(struct amending *amending, const char *format, ...);
 
+/* A copy in the amendment's arena; NULL of NULL. */
+const char *amend_keep(struct amending *amending, const char *text);
+
 /* Strings are copied; `row` (NULL: nobody) holds it.  false: there are too many. */
 bool amend_add(struct amending *amending, const struct amend_record *record,
                const struct br_replica *row);
@@ -72,6 +75,12 @@ void amend_write(const struct stage_deed *deed, const struct deed *of, struct to
                  struct deed_result *result);
 
 /* -- Making ----------------------------------------------------------------------------------- */
+
+/* amend_judge.c: what stands in the store; refused where the plan did not write it. */
+br_status amend_load(struct amending *amending);
+
+/* The new judgement, which takes over `now`, and everything that is looked up in it. */
+br_status amend_judge(struct amending *amending, struct survey *now);
 
 /* amend_table.c: a table that the store does not have. */
 br_status amend_table(struct amending *amending, const struct table *table);
