@@ -25,6 +25,8 @@ echo "seed $seed"
 "$top_srcdir/t/walk_kill.sh" 10 "$seed" zookeeper
 "$top_srcdir/t/apply_kill.sh" sqlite 4200
 "$top_srcdir/t/apply_kill.sh" zookeeper 4200
+"$top_srcdir/t/amend_kill.sh" sqlite 4200
+"$top_srcdir/t/amend_kill.sh" zookeeper 4200
 PARTITIONS=24 ONLY=kill SECONDS_MAX=600 "$top_srcdir/t/data.sh" 1000000 "$seed"
 SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --log-size 65536
 SECONDS_MAX=120 "$top_srcdir/t/data.sh" 1000000 "$seed" --sync
