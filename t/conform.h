@@ -76,6 +76,10 @@ br_status conform_get(struct instance *in, const char *path, struct buf *ret_val
 br_status conform_list(struct instance *in, const char *path, struct answer *ret, char ***ret_names,
                        uint32_t *ret_count); /* names sorted; free(*ret_names), answer_done */
 
+/* Wait for the election at that lock's path; the fence, malloc'ed. */
+char *conform_elected(const char *lock, struct answer *answer);
+br_status conform_unlock(struct instance *in, const char *fence);
+
 /* The number at a lock's path; the test fails where it cannot be told. */
 int64_t conform_elections(struct instance *in, const char *path);
 
@@ -101,6 +105,7 @@ void child_end(struct child *child, int signal);
 TCase *conform_write_case(void);
 TCase *conform_batch_case(void);
 TCase *conform_lock_case(void);
+TCase *conform_elections_case(void);
 TCase *conform_death_case(void);
 TCase *conform_life_case(void);
 TCase *conform_bench_case(void);

@@ -45,20 +45,24 @@ static void ask_lost(struct instance *who, const char *fence, struct answer *ans
     store_lost(&who->plugin, fence, answer_take, answer);
 }
 
-/* Wait for the election; the fence, malloc'ed. */
-static char *elected(struct answer *answer)
+char *conform_elected(const char *lock, struct answer *answer)
 {
     struct buf fence = { 0 };
-    size_t size = strlen(path);
+    size_t size = strlen(lock);
     answer_wait(answer);
     ck_assert_msg(answer->status == BR_OK, "lock: %s", answer->text);
     buf_put(&fence, answer->value.data, answer->value.size);
     answer_done(answer);
     ck_assert_uint_eq(fence.size, size + strlen("/LOCKNODE") + 10);
-    ck_assert_int_eq(strncmp(fence.data, path, size), 0);
+    ck_assert_int_eq(strncmp(fence.data, lock, size), 0);
     ck_assert_int_eq(strncmp(fence.data + size, "/LOCKNODE", 9), 0);
     ck_assert_uint_eq(strspn(fence.data + size + 9, "0123456789"), 10);
     return fence.data;
+}
+
+static char *elected(struct answer *answer)
+{
+    return conform_elected(path, answer);
 }
 
 static char *get_lock(struct instance *who, const char *value)
@@ -68,7 +72,7 @@ static char *get_lock(struct instance *who, const char *value)
     return elected(&answer);
 }
 
-static br_status unlock(struct instance *who, const char *fence)
+br_status conform_unlock(struct instance *who, const char *fence)
 {
     struct answer answer;
     answer_init(&answer);
@@ -123,7 +127,7 @@ START_TEST(fence_lives_as_long_as_the_lock)
     for (int i = 0; i < 20; i++)
         ck_assert_int_eq(fenced(in, fence), BR_OK);
     ck_assert(!lost.done);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     answer_wait(&lost);
     ck_assert_int_eq(lost.status, BR_OK);
     answer_done(&lost);
@@ -134,7 +138,7 @@ START_TEST(fence_lives_as_long_as_the_lock)
     };
     ck_assert_int_eq(conform_commit(in, late, 2), BR_FENCED);
     ck_assert_int_eq(conform_get(in, at("late"), NULL, NULL), BR_NOTFOUND);
-    ck_assert_int_eq(unlock(in, fence), BR_NOTFOUND);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_NOTFOUND);
     ask_lost(in, fence, &lost); /* it is not held: at once */
     answer_wait(&lost);
     ck_assert_int_eq(lost.status, BR_OK);
@@ -153,7 +157,7 @@ START_TEST(no_fence_twice)
         fences[i] = get_lock(in, "h:1");
         for (int j = 0; j < i; j++)
             ck_assert_str_lt(fences[j], fences[i]);
-        ck_assert_int_eq(unlock(in, fences[i]), BR_OK);
+        ck_assert_int_eq(conform_unlock(in, fences[i]), BR_OK);
     }
     for (int i = 0; i < 5; i++)
         free(fences[i]);
@@ -168,7 +172,7 @@ START_TEST(fence_has_no_children)
     char *fence = get_lock(in, "h:1");
     snprintf(below, sizeof below, "%s/n", fence);
     ck_assert_int_eq(conform_write(in, BR_CREATE, below, "", 0), BR_CONFLICT);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     free(fence);
 }
 END_TEST
@@ -187,13 +191,13 @@ START_TEST(candidates_queue_up)
         for (int j = 0; j < 5; j++)
             ck_assert_int_eq(fenced(in, fence), BR_OK);
         ck_assert(!answers[i].done);
-        ck_assert_int_eq(unlock(in, fence), BR_OK);
+        ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
         free(fence);
         fence = elected(&answers[i]);
         ck_assert_int_eq(conform_get(in, fence, &value, NULL), BR_OK);
         ck_assert_str_eq(value.data, values[i]);
     }
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     buf_done(&value);
     free(fence);
 }
@@ -208,9 +212,9 @@ START_TEST(locks_are_by_path)
     free((void *) (uintptr_t) path);
     path = mem_text(at("other"));
     char *second = get_lock(in, "h:1");
-    ck_assert_int_eq(unlock(in, first), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, first), BR_OK);
     ck_assert_int_eq(fenced(in, second), BR_OK);
-    ck_assert_int_eq(unlock(in, second), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, second), BR_OK);
     free(first);
     free(second);
 }
@@ -236,10 +240,10 @@ START_TEST(canceled_candidate_is_passed_over)
         ck_assert_int_lt(i, 10000);
         ck_assert_int_eq(fenced(in, fence), BR_OK);
     }
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     free(fence);
     fence = elected(&second);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     free(fence);
 }
 END_TEST
@@ -266,7 +270,7 @@ START_TEST(owner_follows_the_holder)
     for (int i = 0; i < 20; i++)
         ck_assert_int_eq(fenced(in, fence), BR_OK);
     ck_assert(!waits.done);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     answer_wait(&waits);
     ck_assert_uint_eq(waits.value.size, 0);
     answer_done(&waits);
@@ -324,13 +328,13 @@ START_TEST(canceled_loss_is_let_go)
     answer_wait(&losts[1]);
     ck_assert_int_ne(losts[1].status, BR_OK);
     expect_outstanding(2);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     for (int i = 0; i < 3; i++) {
         answer_wait(&losts[i]);
         ck_assert(i == 1 || losts[i].status == BR_OK);
         answer_done(&losts[i]);
     }
-    ck_assert_int_eq(unlock(in, other), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, other), BR_OK);
     free(fence);
     free(other);
 }
@@ -352,7 +356,7 @@ START_TEST(canceled_read_is_no_wait)
     answer_done(&read);
     expect_outstanding(1);
     ck_assert(!lost.done);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     answer_wait(&lost);
     ck_assert_int_eq(lost.status, BR_OK);
     answer_done(&lost);
@@ -386,7 +390,7 @@ START_TEST(no_lock_below_a_lock)
         ck_assert_int_eq(refused_lock(in), BR_CONFLICT);
     }
     ck_assert_int_eq(fenced(in, fence), BR_OK);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     free(fence);
     free((void *) (uintptr_t) path);
     path = outer;
@@ -413,7 +417,7 @@ START_TEST(lock_path_limit)
         }
         char *fence = get_lock(in, "h:1");
         ck_assert_int_eq(fenced(in, fence), BR_OK);
-        ck_assert_int_eq(unlock(in, fence), BR_OK);
+        ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
         free(fence);
     }
 }
@@ -433,7 +437,7 @@ START_TEST(lock_of_the_root)
     ck_assert_int_eq(strncmp(fence, "/LOCKNODE", 9), 0);
     expect_owner(in, "", "h:1");
     ck_assert_int_eq(fenced(in, fence), BR_OK);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     answer_done(&answer);
 }
 END_TEST
@@ -453,7 +457,7 @@ START_TEST(deleted_fence_is_a_loss)
     ck_assert_int_eq(lost.status, BR_OK);
     answer_done(&lost);
     ck_assert_int_eq(fenced(in, fence), BR_FENCED);
-    ck_assert_int_eq(unlock(in, fence), BR_NOTFOUND);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_NOTFOUND);
     free(fence);
     fence = elected(&next);
     ck_assert_int_eq(fenced(in, fence), BR_OK);
@@ -466,71 +470,6 @@ START_TEST(deleted_fence_is_a_loss)
     ck_assert_uint_eq(owner.value.size, 0);
     answer_done(&owner);
     free(fence);
-}
-END_TEST
-
-static bool countless(void)
-{
-    return lockless() || !in->plugin.ops.store.elections;
-}
-
-/* Each coming and each going is one; nothing else is. */
-START_TEST(elections_are_counted)
-{
-    if (countless())
-        return;
-    ck_assert_int_eq(conform_elections(in, path), 0); /* nothing is there */
-    for (int i = 0; i < 3; i++) {
-        char *fence = get_lock(in, "h:1");
-        ck_assert_int_eq(conform_elections(in, path), 2 * i + 1);
-        ck_assert_int_eq(fenced(in, fence), BR_OK);
-        ck_assert_int_eq(conform_write(in, BR_CREATE, at("n%d", i), "", 0), BR_OK);
-        expect_owner(in, "", "h:1");
-        ck_assert_int_eq(conform_elections(in, path), 2 * i + 1);
-        ck_assert_int_eq(unlock(in, fence), BR_OK);
-        ck_assert_int_eq(conform_elections(in, path), 2 * i + 2);
-        free(fence);
-    }
-    ck_assert_int_eq(conform_elections(in, at("elsewhere")), 0);
-}
-END_TEST
-
-/* A fence that somebody deletes has gone like any other; one who waited and then led is not
- * forgotten. */
-START_TEST(elections_see_losses_and_successors)
-{
-    struct answer lost, next;
-    if (countless())
-        return;
-    char *fence = get_lock(in, "h:1");
-    ask_lost(in, fence, &lost);
-    ck_assert_int_eq(conform_write(in, BR_DELETE, fence, NULL, BR_ANY_VERSION), BR_OK);
-    answer_wait(&lost);
-    answer_done(&lost);
-    free(fence);
-    ck_assert_int_eq(conform_elections(in, path), 2);
-    fence = get_lock(in, "h:1");
-    ask_lock(in, "h:2", &next);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
-    free(fence);
-    fence = elected(&next);
-    ck_assert_int_eq(conform_elections(in, path), 5);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
-    ck_assert_int_eq(conform_elections(in, path), 6);
-    free(fence);
-}
-END_TEST
-
-START_TEST(elections_refuse_a_bad_path)
-{
-    struct answer answer;
-    if (countless())
-        return;
-    answer_init(&answer);
-    store_elections(&in->plugin, "no/path", 0, answer_take, &answer);
-    answer_wait(&answer);
-    ck_assert_int_eq(answer.status, BR_INVALID);
-    answer_done(&answer);
 }
 END_TEST
 
@@ -548,8 +487,9 @@ START_TEST(lock_excludes_and_passes_on)
     for (int i = 0; i < 50; i++)
         ck_assert_int_eq(fenced(other, fence), BR_OK); /* anybody may name it */
     ck_assert(!answer_soon(&waits, 300 * BR_MILLISECOND));
-    ck_assert_int_eq(unlock(other, fence), BR_NOTFOUND); /* it is not the other's to give back */
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(other, fence),
+                     BR_NOTFOUND); /* it is not the other's to give back */
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     char *next = elected(&waits);
     ck_assert_str_lt(fence, next);
     ck_assert_int_eq(fenced(in, fence), BR_FENCED);
@@ -559,7 +499,7 @@ START_TEST(lock_excludes_and_passes_on)
     free(fence);
     free(next);
     fence = elected(&waits);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(in, fence), BR_OK);
     free(fence);
 }
 END_TEST
@@ -579,29 +519,9 @@ START_TEST(fence_deleted_by_another)
     answer_done(&lost);
     free(fence);
     fence = get_lock(other, "h:2");
-    ck_assert_int_eq(unlock(other, fence), BR_OK);
+    ck_assert_int_eq(conform_unlock(other, fence), BR_OK);
     free(fence);
     instance_free(other);
-}
-END_TEST
-
-/* Whoever asks is told the same, whoever holds the lock; also after the store was closed. */
-START_TEST(elections_are_everybodys)
-{
-    if (countless() || !(in->plugin.ops.store.flags & BR_STORE_LOCK))
-        return;
-    struct instance *other = instance_new();
-    char *fence = get_lock(in, "h:1");
-    ck_assert_int_eq(conform_elections(other, path), 1);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
-    free(fence);
-    fence = get_lock(other, "h:2");
-    ck_assert_int_eq(conform_elections(other, path), 3);
-    instance_free(other); /* which gives the lock back */
-    other = instance_new();
-    ck_assert_int_eq(conform_elections(other, path), 4);
-    instance_free(other);
-    free(fence);
 }
 END_TEST
 
@@ -624,11 +544,7 @@ TCase *conform_lock_case(void)
     tcase_add_test(tcase, lock_path_limit);
     tcase_add_test(tcase, lock_of_the_root);
     tcase_add_test(tcase, deleted_fence_is_a_loss);
-    tcase_add_test(tcase, elections_are_counted);
-    tcase_add_test(tcase, elections_see_losses_and_successors);
-    tcase_add_test(tcase, elections_refuse_a_bad_path);
     tcase_add_test(tcase, lock_excludes_and_passes_on);
     tcase_add_test(tcase, fence_deleted_by_another);
-    tcase_add_test(tcase, elections_are_everybodys);
     return tcase;
 }

@@ -22,7 +22,7 @@ static int run(int argc, char **argv, const char *const *path, bool bench)
     if (bench)
         return test_run(name, conform_bench_case(), NULL);
     return test_run(name, conform_write_case(), conform_batch_case(), conform_lock_case(),
-                    conform_death_case(), conform_life_case(), NULL);
+                    conform_elections_case(), conform_death_case(), conform_life_case(), NULL);
 }
 
 static int run_all(const char *const *path, bool bench)

@@ -69,14 +69,15 @@ START_TEST(consents)
         { .severity = BR_LOSS, .consent = "x", .consented = true, .text = "everything is lost" },
         { .severity = BR_LOSS, .consent = "skip_bad_nodes", .consented = true, .text = "" },
     };
-    struct stage_plan plan = { .cluster_name = "c1",
+    struct stage_plan plan = { .findings = findings, .finding_count = rows[_i].losses ? 3 : 1 };
+    struct consent consent = { .question = "Do it to",
+                               .what = "plan",
+                               .own_hash = HASH,
+                               .cluster = "c1",
                                .root = "/r",
-                               .plan = { .records = 7, .hash = HASH },
-                               .findings = findings,
-                               .finding_count = rows[_i].losses ? 3 : 1 };
-    struct consent consent = {
-        .question = "Do it to", .plan = &plan, .hash = rows[_i].hash, .losses = rows[_i].losses
-    };
+                               .records = 7,
+                               .hash = rows[_i].hash,
+                               .losses = rows[_i].losses ? &plan : NULL };
     struct fail fail = { .status = BR_OK };
     struct shell shell = { .in = NULL };
     char *err;
@@ -101,8 +102,9 @@ END_TEST
 START_TEST(consent_limits)
 {
     static char line[CONSENT_LINE_MAX + 2];
-    struct stage_plan plan = { .cluster_name = line, .root = "/r", .plan = { .hash = HASH } };
-    struct consent consent = { .question = "Do it to", .plan = &plan };
+    struct consent consent = {
+        .question = "Do it to", .what = "plan", .own_hash = HASH, .cluster = line, .root = "/r"
+    };
     struct fail fail = { .status = BR_OK };
     struct shell shell = { .err = fopen("/dev/null", "we") };
     int other;

@@ -12,7 +12,7 @@ static bool consent_by_hash(const struct consent *consent, struct fail *ret_fail
         fail_set(ret_fail, BR_INVALID, "--plan-hash needs at least the first %d digits of the hash",
                  CONSENT_HASH_MIN);
     else if (strncmp(planned, consent->hash, size) != 0)
-        fail_set(ret_fail, BR_INVALID, "--plan-hash is another one's: this %s's hash is %s",
+        fail_set(ret_fail, BR_INVALID, "--plan-hash is another %s's: this one's hash is %s",
                  consent->what, planned);
     else
         return true;
