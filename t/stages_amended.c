@@ -155,7 +155,7 @@ static enum deed_exit amended_write(struct amender *of, uint32_t records, bool i
     victim.commit = tool.store.ops.store.commit;
     victim.commits = 0;
     tool.store.ops.store.commit = victim_commit;
-    tool.store.ops.store.batch_ops_max = records + 3;
+    tool.store.ops.store.batch_ops_max = records + 4;
     amend_write(&what, &deed, &tool, &result);
     tool_done(&tool);
     deed_result_done(&of->applier.result);

@@ -295,6 +295,28 @@ static void freeze_put_record(const struct freeze *freeze, struct buf *json)
     buf_char(json, '}');
 }
 
+/* Who said so, for ever; in the same group of writes. */
+static void freeze_add_audit(struct freeze *freeze)
+{
+    struct meta *meta = freeze->meta;
+    struct buf path = { 0 };
+    struct buf line = { 0 };
+    struct audit audit = { .loop = meta->loop,
+                           .file = meta->config->recovery.audit_file,
+                           .program = "bridled",
+                           .deed = freeze->order.release ? "release" : "freeze",
+                           .plan = "",
+                           .cluster = meta->config->replication.cluster_name,
+                           .root = buf_string(&meta->root),
+                           .asked_by = freeze->order.by };
+    audit_entry(&audit, audit.root, "done", AUDIT_ENTRY_MAX, &path, &line);
+    writer_add(freeze->group, BR_CREATE, path.data, buf_bytes(&line));
+    audit_append(&audit, &line);
+    audit_done(&audit);
+    buf_done(&path);
+    buf_done(&line);
+}
+
 /* The order, into the store.  What was read meanwhile would be older than it. */
 static void freeze_write(struct freeze *freeze)
 {
@@ -321,6 +343,7 @@ static void freeze_write(struct freeze *freeze)
     } else {
         writer_add(freeze->group, BR_DELETE, path.data, none);
     }
+    freeze_add_audit(freeze);
     buf_done(&path);
     buf_done(&json);
     writer_issue(freeze->group, freeze_written, freeze);

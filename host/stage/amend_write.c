@@ -9,7 +9,8 @@
 #define AMEND_ATTEMPTS_MAX 8                     /* failures in a row before it is given up */
 #define AMEND_PAUSE        (20 * BR_MILLISECOND) /* before the second try; doubled each time */
 #define AMEND_BATCH_MAX    1000                  /* records of one batch behind "lock" */
-#define AMEND_HEAD_OPS     3                     /* the fence, `apps` and the journal */
+#define AMEND_HEAD_OPS     4                     /* the fence, `apps`, the journal, the audit */
+#define AMEND_AUDIT_MAX    2048                  /* bytes of an audit's entry, and of its path */
 
 struct amend_writing {
     const struct stage_deed *deed;
@@ -18,6 +19,7 @@ struct amend_writing {
     struct deed_result *result;
     const char *root;
     struct buf apps, journal; /* paths */
+    struct audit audit;
     struct root_facts facts;
     uint32_t attempts; /* failures in a row */
     bool issued;       /* a batch was sent whose answer is not known */
@@ -113,6 +115,20 @@ static void batch_put_journal(const struct amend_writing *writing, struct amend_
     buf_done(&json);
 }
 
+/* What begins, or is done, with this batch; one that is too long stands in the file alone. */
+static void batch_put_audit(const struct amend_writing *writing, struct amend_batch *batch,
+                            const char *step)
+{
+    struct buf path = { 0 };
+    struct buf line = { 0 };
+    audit_entry(&writing->audit, writing->root, step, AMEND_AUDIT_MAX / 2, &path, &line);
+    if (path.size + line.size <= AMEND_AUDIT_MAX)
+        batch_add(batch, &(struct br_write){
+                             .kind = BR_CREATE, .path = path.data, .value = buf_bytes(&line) });
+    buf_done(&path);
+    buf_done(&line);
+}
+
 /* Commits and frees it; false: *ret_fail. */
 static bool writing_commit(struct amend_writing *writing, struct amend_batch *batch,
                            struct fail *ret_fail)
@@ -138,13 +154,13 @@ static uint64_t writing_size(const struct amend_writing *writing, const struct a
            + writing->tool->store.ops.store.write_overhead;
 }
 
-/* The fence, `apps`, and the journal. */
+/* The fence, `apps`, the journal, the audit. */
 static uint64_t writing_head(const struct amend_writing *writing)
 {
     struct buf json = { 0 };
     writing_journal(writing, JOURNAL_AMENDING, &json);
     uint64_t size = (writing->of->fence ? strlen(writing->of->fence) : 0) + writing->apps.size
-                    + sizeof LAYOUT_UNLOCK + writing->journal.size + json.size
+                    + sizeof LAYOUT_UNLOCK + writing->journal.size + json.size + AMEND_AUDIT_MAX
                     + AMEND_HEAD_OPS * (uint64_t) writing->tool->store.ops.store.write_overhead;
     buf_done(&json);
     return size;
@@ -228,6 +244,7 @@ static bool writing_send_one(struct amend_writing *writing, struct fail *ret_fai
     batch_begin(writing, &batch, count);
     batch_check_apps(writing, &batch);
     batch_put_journal(writing, &batch, JOURNAL_DONE);
+    batch_put_audit(writing, &batch, "done");
     if (writing_add(writing, &batch, 0, count, ret_fail))
         return writing_commit(writing, &batch, ret_fail);
     arena_done(&batch.arena);
@@ -256,6 +273,7 @@ static bool writing_send_mark(struct amend_writing *writing, const char *apps,
     batch_begin(writing, &batch, 0);
     batch_put(&batch, writing->apps.data, writing->facts.apps_version, apps);
     batch_put_journal(writing, &batch, state);
+    batch_put_audit(writing, &batch, state == JOURNAL_DONE ? "done" : "begin");
     return writing_commit(writing, &batch, ret_fail);
 }
 
@@ -337,6 +355,24 @@ static bool writing_run(struct amend_writing *writing)
     }
 }
 
+static void amend_audit(const struct stage_deed *deed, const struct tool *tool, struct audit *ret)
+{
+    const struct stage_amendment *amendment = deed->amendment;
+    *ret = (struct audit){ .loop = tool->loop,
+                           .file = tool->config.recovery.audit_file,
+                           .program = "bridle",
+                           .deed = "amend",
+                           .plan = amendment->hash,
+                           .cluster = amendment->cluster_name,
+                           .root = amendment->root,
+                           .asked_by = "" };
+    audit_add(ret, "file", deed->file);
+    audit_add(ret, "amends", amendment->plan);
+    audit_add_list(ret, "nodes", amendment->servers);
+    for (uint32_t i = 0; i < amendment->finding_count; i++)
+        audit_add_finding(ret, BR_WARNING, false, amendment->findings[i]);
+}
+
 void amend_write(const struct stage_deed *deed, const struct deed *of, struct tool *tool,
                  struct deed_result *result)
 {
@@ -346,6 +382,8 @@ void amend_write(const struct stage_deed *deed, const struct deed *of, struct to
     const char *config = tool->file ? tool->file : "CONFIG";
     layout_apps_path(&writing.apps, writing.root);
     layout_journal_path(&writing.journal, writing.root);
+    amend_audit(deed, tool, &writing.audit);
+    audit_note(&writing.audit, "begin", "");
     if (writing_run(&writing)) {
         result->records = deed->amendment->record_count;
         deed_say(result, DEED_DONE, "applied", "%llu records are changed at %s",
@@ -354,6 +392,9 @@ void amend_write(const struct stage_deed *deed, const struct deed *of, struct to
     } else if (result->exit == DEED_FAILED) {
         buf_printf(&result->next, "bridle apply %s -c %s", deed->file, config);
     }
+    audit_note(&writing.audit, result->exit == DEED_DONE ? "done" : "failed",
+               buf_string(&result->text));
+    audit_done(&writing.audit);
     buf_done(&writing.apps);
     buf_done(&writing.journal);
 }
