@@ -23,7 +23,8 @@ static _Atomic int fault;
 static _Atomic long calls_left; /* of the file system, or of memory, until one fails; 0: never */
 static _Atomic bool calls_fail; /* one did; where they go on failing, all do */
 static bool calls_go_on;
-static enum { CALLS_OF_FILES, CALLS_OF_MEMORY } calls_kind;
+enum calls { CALLS_OF_FILES, CALLS_OF_MEMORY };
+static enum calls calls_kind;
 static sqlite3_vfs fault_vfs;
 static sqlite3_vfs *real_vfs;
 
@@ -40,9 +41,9 @@ static const sqlite3_io_methods *real_methods(const sqlite3_file *handle)
 }
 
 /* Shall this call fail? */
-static bool call_fails(int kind)
+static bool call_fails(enum calls kind)
 {
-    if (kind != (int) calls_kind)
+    if (kind != calls_kind)
         return false;
     if (calls_fail)
         return calls_go_on;
@@ -311,6 +312,17 @@ static void life_expect(const struct answer *answer)
         ck_assert_msg(strstr(answer->text, file.data) != NULL, "%s", answer->text);
 }
 
+static void life_done(struct life *life)
+{
+    struct answer *told[] = { &life->put, &life->gone, &life->list, &life->lock, &life->unlock };
+    answer_done(&life->start);
+    for (int i = 0; life->start.status == BR_OK && i < SMALL; i++)
+        answer_done(&life->creates[i]);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (told[i]->done)
+            answer_done(told[i]);
+}
+
 /* What was acknowledged is there; what was refused for certain is not. */
 static void life_check(const struct life *life, const struct br_write *writes)
 {
@@ -369,11 +381,12 @@ static bool life_lived(long number)
     calls_fail = false;
     if (life.start.status == BR_OK)
         life_check(&life, writes);
+    life_done(&life);
     return failed;
 }
 
 /* Each `step`th call of that kind. */
-static void every_call(int kind, bool go_on, long step)
+static void every_call(enum calls kind, bool go_on, long step)
 {
     long number = 1 + go_on;
     calls_kind = kind;

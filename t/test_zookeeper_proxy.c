@@ -59,12 +59,10 @@ static void life_write(struct instance *in, struct instance *other)
     ck_assert_msg(br_may_have_happened(told) || (told == BR_OK) == (truth == BR_OK), "%d, %d", told,
                   truth);
     br_status list = conform_list(in, "/", &answer, &names, &count);
-    if (list == BR_OK) {
-        for (uint32_t i = 0; i < count; i++)
-            free(names[i]);
-        free(names);
-        answer_done(&answer);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+    answer_done(&answer);
     answer_init(&answer);
     store_read(&in->plugin, paths, 2, NULL, PLUGIN_FOREVER, answer_take, &answer);
     br_status read = life_end_of(&answer);
@@ -193,6 +191,36 @@ START_TEST(auth_rejected_later)
 }
 END_TEST
 
+/* A session for reading is rejected: what it was to read is read by the present one, which keeps
+ * its lock; and no other is opened for a while. */
+START_TEST(auth_of_a_reader_rejected)
+{
+    enum { READ = 300 };
+    struct answer start, read, lost;
+    const char *paths[READ];
+    struct instance *in = life_begin(at("chroot"), 5 * BR_SECOND, &start);
+    const struct zookeeper *zookeeper = in->plugin.owner.env.self;
+    ck_assert_msg(start.status == BR_OK, "%s", start.text);
+    answer_done(&start);
+    char *fence = server_lock(in, "/lock", "h:1");
+    server_ask_lost(in, fence, &lost);
+    proxy_fail_auth(proxy);
+    for (int i = 0; i < READ; i++)
+        paths[i] = "/lock";
+    for (int round = 0; round < 2; round++) {
+        answer_init(&read);
+        store_read(&in->plugin, paths, READ, NULL, PLUGIN_FOREVER, answer_take, &read);
+        ck_assert_int_eq(life_end_of(&read), BR_OK);
+        while (zookeeper->readers[0])
+            loop_turn(conform.loop);
+    }
+    ck_assert(proxy_reached(proxy) && !lost.done);
+    free(fence);
+    instance_free(in);
+    answer_done(&lost);
+}
+END_TEST
+
 /* No descriptor is to be had for the session. */
 START_TEST(no_session_to_be_had)
 {
@@ -298,6 +326,7 @@ TCase *zookeeper_proxy_case(void)
     tcase_add_loop_test(tcase, every_request_fails, 0, (int) (sizeof ways / sizeof *ways));
     tcase_add_test(tcase, auth_rejected_at_the_start);
     tcase_add_loop_test(tcase, auth_rejected_later, 0, 2);
+    tcase_add_test(tcase, auth_of_a_reader_rejected);
     tcase_add_test(tcase, no_session_to_be_had);
     tcase_add_test(tcase, asked_behind_the_end);
     tcase_add_test(tcase, rare_errors);
