@@ -1,7 +1,6 @@
 /* plog_dir -- see plog_dir.h. */
 #include "host/disk/plog_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +10,9 @@
 #include <unistd.h>
 
 #include "host/base/mem.h"
+#include "host/disk/look.h"
+
+#define PLOG_DIR_HEAD_SIZE 4096 /* bytes read to see a head */
 
 /* What is done about a log that cannot be read. */
 #define PLOG_DIR_CURE                                                                              \
@@ -51,7 +53,7 @@ static br_status plog_dir_add(struct plog_dir *dir, const char *text, const char
 
 static br_status plog_dir_list(struct plog_dir *dir, const char *path, struct fail *ret_fail)
 {
-    DIR *directory = opendir(path);
+    DIR *directory = look_dir(path);
     if (!directory)
         return plog_dir_failed(path, "", ret_fail);
     br_status status = BR_OK;
@@ -92,7 +94,7 @@ static br_status plog_dir_open(const char *path, const char *name, struct buf *b
     struct buf full = { 0 };
     br_status status = BR_OK;
     buf_printf(&full, "%s/%s", path, name);
-    int fd = open(full.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = look_open(full.data, O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &info) != 0)
         status = plog_dir_failed(path, name, ret_fail);
     else if (!S_ISREG(info.st_mode))
@@ -163,6 +165,41 @@ static br_status plog_dir_replay(const struct plog_dir_run *run, struct plog_fil
     return status;
 }
 
+/* -- Files whose mutations the data have ------------------------------------------------------- */
+
+/* What the head says, where its block is a small one of its own, as Pegasus's and ours are. */
+static bool plog_dir_head(const char *path, const struct plog_file *file, struct gpid pid,
+                          struct plog_origin *ret_origin)
+{
+    char name[PLOG_NAME_MAX], bytes[PLOG_DIR_HEAD_SIZE];
+    struct plog_reader reader;
+    struct buf full = { 0 };
+    plog_name_format(&file->name, name);
+    buf_printf(&full, "%s/%s", path, name);
+    int fd = look_open(full.data, O_NOFOLLOW);
+    buf_done(&full);
+    ssize_t got = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+    if (fd >= 0)
+        close(fd);
+    if (got <= 0)
+        return false;
+    plog_read_begin(&reader, &file->name, (br_bytes){ bytes, (size_t) got });
+    return plog_read_origin(&reader, pid, ret_origin);
+}
+
+/* The files before the last one whose head says that they end at `durable` are left out. */
+static void plog_dir_skip(struct plog_dir *dir, const char *path, struct gpid pid, int64_t durable)
+{
+    struct plog_origin origin;
+    for (size_t i = dir->count; i-- > 1;) {
+        if (!plog_dir_head(path, &dir->files[i], pid, &origin) || origin.max_decree > durable)
+            continue;
+        dir->count -= i;
+        memmove(dir->files, dir->files + i, dir->count * sizeof *dir->files);
+        return;
+    }
+}
+
 /* -- All of them ------------------------------------------------------------------------------ */
 
 static br_status plog_dir_follows(const char *path, const struct plog_file *before,
@@ -225,19 +262,28 @@ static br_status plog_dir_end(struct plog_dir *dir, const char *path, struct fai
     return BR_OK;
 }
 
-br_status plog_dir_read(const char *path, struct gpid pid, plog_replay_fn *replay, void *context,
-                        struct plog_dir *ret_dir, struct fail *ret_fail)
+br_status plog_dir_read_above(const char *path, struct gpid pid, int64_t durable,
+                              plog_replay_fn *replay, void *context, struct plog_dir *ret_dir,
+                              struct fail *ret_fail)
 {
     struct plog_dir_run run = { path, pid, replay, context, ret_dir };
     struct buf bytes = { 0 };
     *ret_dir = (struct plog_dir){ 0 };
     br_status status = plog_dir_list(ret_dir, path, ret_fail);
+    if (!status && durable >= 0)
+        plog_dir_skip(ret_dir, path, pid, durable);
     for (size_t i = 0; i < ret_dir->count && !status; i++)
         status = plog_dir_file(&run, i, &bytes, ret_fail);
     if (!status)
         status = plog_dir_end(ret_dir, path, ret_fail);
     buf_done(&bytes);
     return status;
+}
+
+br_status plog_dir_read(const char *path, struct gpid pid, plog_replay_fn *replay, void *context,
+                        struct plog_dir *ret_dir, struct fail *ret_fail)
+{
+    return plog_dir_read_above(path, pid, -1, replay, context, ret_dir, ret_fail);
 }
 
 void plog_dir_done(struct plog_dir *dir)

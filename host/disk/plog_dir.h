@@ -47,6 +47,12 @@ typedef br_status plog_replay_fn(void *context, const struct mutation_header *he
 br_status plog_dir_read(const char *path, struct gpid pid, plog_replay_fn *replay, void *context,
                         struct plog_dir *ret_dir, struct fail *ret_fail);
 
+/* The same without the files that hold nothing above `durable` as the head of a later one says,
+ * which a server does not read either (src/replica/mutation_log.cpp:open); -1: all of them. */
+br_status plog_dir_read_above(const char *path, struct gpid pid, int64_t durable,
+                              plog_replay_fn *replay, void *context, struct plog_dir *ret_dir,
+                              struct fail *ret_fail);
+
 void plog_dir_done(struct plog_dir *dir);
 
 #endif

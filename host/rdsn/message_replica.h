@@ -7,6 +7,9 @@
 
 #include "host/rdsn/message.h"
 
+/* Decrees that may be prepared and not committed (max_mutation_count_in_prepare_list). */
+#define PREPARE_LIST_MAX 110
+
 /* learner_status_ of a group_check_response. */
 enum {
     LEARNER_INVALID = 0,

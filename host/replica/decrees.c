@@ -8,9 +8,6 @@
 #include <unistd.h>
 
 #include "host/base/buf.h"
-#include "host/replica/mutation.h"
-
-#define DECREES_MAGIC INT64_C(0x0001736565726364) /* and the byte order */
 
 /* volatile: a kill may come between any two stores, which must happen as they are written. */
 struct decrees_file {
@@ -62,22 +59,4 @@ void decrees_put(struct decrees_file *file, const struct decrees *decrees)
         file->ballot = decrees->ballot;
     }
     file->magic = DECREES_MAGIC;
-}
-
-void decrees_read(const char *dir, int64_t durable, struct decrees *ret)
-{
-    int64_t words[4] = { 0 }; /* as in struct decrees_file */
-    int fd = decrees_file(dir, O_RDONLY);
-    bool ours = fd >= 0 && read(fd, words, sizeof words) == (ssize_t) sizeof words
-                && words[0] == DECREES_MAGIC && words[1] >= durable;
-    if (fd >= 0)
-        close(fd);
-    *ret = (struct decrees){ .committed = durable, .prepared = durable };
-    if (!ours)
-        return;
-    ret->committed = ret->prepared = words[1];
-    if (words[2] > words[1] && words[2] - words[1] < PREPARE_LIST_MAX) {
-        ret->prepared = words[2];
-        ret->ballot = words[3];
-    }
 }

@@ -7,15 +7,7 @@
 #ifndef HOST_REPLICA_DECREES_H
 #define HOST_REPLICA_DECREES_H
 
-#include <stdint.h>
-
-#include "host/base/fail.h"
-
-struct decrees {
-    int64_t committed;
-    int64_t prepared; /* without a gap from committed on */
-    int64_t ballot;   /* of the last prepared one */
-};
+#include "host/disk/replica_read.h"
 
 struct decrees_file;
 
@@ -26,9 +18,5 @@ void decrees_close(struct decrees_file *file); /* NULL: nothing */
 /* Killed amid it, the file holds what it held or what it shall hold, or is as one in which the
  * difference was not prepared. */
 void decrees_put(struct decrees_file *file, const struct decrees *decrees);
-
-/* What `dir` holds.  Where there is no such file, it is none of ours, or it knows less than
- * `durable`: durable, and nothing above. */
-void decrees_read(const char *dir, int64_t durable, struct decrees *ret);
 
 #endif

@@ -3,82 +3,14 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "host/base/mem.h"
-#include "host/base/number.h"
-#include "host/disk/replica_dir.h"
-#include "host/replica/decrees.h"
+#include "host/disk/replica_read.h"
 
 static const char inventory_reps[] = "replica/reps";
-
-/* The whole of a small file `name` of a replica's directory, appended to `bytes`; one byte more
- * than `most` at least where it is larger, so that whoever decodes it says so. */
-static br_status inventory_read(const char *dir, const char *name, size_t most, struct buf *bytes,
-                                struct fail *ret_fail)
-{
-    struct buf path = { 0 };
-    buf_printf(&path, "%s/%s", dir, name);
-    int fd = open(path.data, O_RDONLY | O_CLOEXEC);
-    char chunk[4096];
-    ssize_t got = fd < 0 ? -1 : 1;
-    while (got > 0 && bytes->size <= most) {
-        got = read(fd, chunk, sizeof chunk);
-        buf_put(bytes, chunk, got > 0 ? (size_t) got : 0);
-    }
-    br_status status =
-        got < 0 ? fail_set(ret_fail, BR_NOTFOUND, "%s: %s", path.data, strerror(errno)) : BR_OK;
-    if (fd >= 0)
-        close(fd);
-    buf_done(&path);
-    return status;
-}
-
-static br_status inventory_app_info(struct arena *arena, const char *dir, struct br_table *table,
-                                    struct fail *ret_fail)
-{
-    struct buf bytes = { 0 };
-    br_status status = inventory_read(dir, ".app-info", APP_INFO_MAX, &bytes, ret_fail);
-    if (!status && app_info_decode(arena, buf_bytes(&bytes), table, ret_fail) != BR_OK)
-        status = fail_prefix(ret_fail, "%s/.app-info", dir);
-    buf_done(&bytes);
-    return status;
-}
-
-static br_status inventory_init_info(const char *dir, struct init_info *info, struct fail *ret_fail)
-{
-    struct buf bytes = { 0 };
-    br_status status = inventory_read(dir, ".init-info", INIT_INFO_MAX, &bytes, ret_fail);
-    if (!status && init_info_decode(buf_bytes(&bytes), info, ret_fail) != BR_OK)
-        status = fail_prefix(ret_fail, "%s/.init-info", dir);
-    buf_done(&bytes);
-    return status;
-}
-
-/* The largest N of data/checkpoint.N; -1: none. */
-static int64_t inventory_checkpoint(const char *dir)
-{
-    static const char prefix[] = "checkpoint.";
-    struct buf path = { 0 };
-    buf_printf(&path, "%s/data", dir);
-    DIR *stream = opendir(path.data);
-    buf_done(&path);
-    int64_t best = -1;
-    for (struct dirent *entry; stream && (entry = readdir(stream));) {
-        const char *number = entry->d_name + sizeof prefix - 1;
-        int64_t decree;
-        if (strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0
-            && number_i64(number, strlen(number), &decree) && decree > best)
-            best = decree;
-    }
-    if (stream)
-        closedir(stream);
-    return best;
-}
 
 static void *inventory_room(void *array, uint32_t count, size_t size)
 {
@@ -87,57 +19,33 @@ static void *inventory_room(void *array, uint32_t count, size_t size)
     return mem_grow(array, (count ? (size_t) count * 2 : 1) * size);
 }
 
-static br_status inventory_check(const struct replica_name *name, const struct br_table *table,
-                                 struct fail *ret_fail)
-{
-    if (table->id != name->table || strcmp(table->type, name->type) != 0)
-        return fail_set(ret_fail, BR_CORRUPT, ".app-info is of table %d, type %s", table->id,
-                        table->type);
-    if (name->partition >= table->partition_count)
-        return fail_set(ret_fail, BR_CORRUPT, "its table has %d partitions only",
-                        table->partition_count);
-    return BR_OK;
-}
-
 br_status inventory_load(struct arena *arena, const struct inventory_dir *data, const char *entry,
                          struct inventory_replica *ret_replica, struct fail *ret_fail)
 {
-    struct replica_name name;
-    struct init_info info = { 0 };
+    struct replica_read read;
     struct buf dir = { 0 };
-    buf_printf(&dir, "%s/%s/%s", data->path, inventory_reps, entry);
-    br_status status = BR_OK;
-    if (!replica_name_parse(entry, &name))
-        status = fail_set(ret_fail, BR_INVALID, "not <app_id>.<pidx>.<app_type>");
-    if (!status)
-        status = inventory_app_info(arena, dir.data, &ret_replica->table, ret_fail);
-    if (!status)
-        status = inventory_check(&name, &ret_replica->table, ret_fail);
-    if (!status)
-        status = inventory_init_info(dir.data, &info, ret_fail);
-    if (!status) {
-        int64_t checkpoint = inventory_checkpoint(dir.data);
-        int64_t decree = info.durable > checkpoint ? info.durable : checkpoint;
-        struct decrees decrees;
-        decrees_read(dir.data, decree, &decrees);
-        ret_replica->prepared_ballot = decrees.ballot;
-        ret_replica->init_durable = info.durable;
-        ret_replica->valid_from = info.offset_in_private_log;
-        ret_replica->data = data;
-        ret_replica->row = (struct br_replica){
-            .table = name.table,
-            .partition = name.partition,
-            .role = BR_ROLE_INACTIVE,
-            .ballot = info.ballot,
-            .committed = decrees.committed,
-            .prepared = decrees.prepared,
-            .durable = decree,
-            .type = ret_replica->table.type,
-            .disk = data->tag,
-        };
-    }
+    buf_printf(&dir, "%s/%s", data->path, inventory_reps);
+    br_status status = replica_read(arena, dir.data, entry, entry, &read, ret_fail);
     buf_done(&dir);
-    return status;
+    if (status)
+        return status;
+    *ret_replica = (struct inventory_replica){ .prepared_ballot = read.decrees.ballot,
+                                               .init_durable = read.init.durable,
+                                               .valid_from = read.init.offset_in_private_log,
+                                               .table = read.table,
+                                               .data = data };
+    ret_replica->row = (struct br_replica){
+        .table = read.table.id,
+        .partition = read.partition,
+        .role = BR_ROLE_INACTIVE,
+        .ballot = read.init.ballot,
+        .committed = read.decrees.committed,
+        .prepared = read.decrees.prepared,
+        .durable = read.durable,
+        .type = ret_replica->table.type,
+        .disk = data->tag,
+    };
+    return BR_OK;
 }
 
 static int inventory_compare(const void *a, const void *b)

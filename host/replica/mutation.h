@@ -11,7 +11,6 @@
 #include "host/rdsn/message_replica.h"
 #include "host/rdsn/server.h"
 
-#define PREPARE_LIST_MAX  110           /* max_mutation_count_in_prepare_list */
 #define MUTATION_KEEP_MAX (64u << 10)   /* bytes of updates a pooled mutation may keep */
 #define MUTATION_POOL_MAX 4096          /* mutations that rest in the pool */
 #define MUTATION_FULL     (1024 * 1024) /* bytes from which nothing is added (mutation.h:is_full) */
