@@ -13,7 +13,8 @@
 
 struct log {
     int fd;
-    br_level level; /* what is less important is left out */
+    br_level level;   /* what is less important is left out */
+    br_level plugins; /* but what plugins say up to here */
 };
 
 BR_PRINTF(4, 5)

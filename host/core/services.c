@@ -74,8 +74,12 @@ BR_PRINTF(3, 0)
 static void services_logf(struct br_env *env, br_level level, const char *format, va_list args)
 {
     struct call_book *book = services_book(env);
-    if (!atomic_load(&book->closed))
-        log_vput(book->loop->log, level, book->who, format, args);
+    if (atomic_load(&book->closed) || !book->loop->log)
+        return;
+    struct log log = *book->loop->log;
+    if (log.plugins > log.level)
+        log.level = log.plugins;
+    log_vput(&log, level, book->who, format, args);
 }
 
 /* A finding is one line of a report that people and scripts read, and names in it come from the

@@ -153,6 +153,18 @@ void store_cancel(struct plugin *store, struct br_call *call)
     call_cancel(call, store->ops.store.cancel);
 }
 
+struct br_call *transport_nodes(struct plugin *transport, br_time timeout, call_done *done,
+                                void *arg)
+{
+    struct br_call *call = method_call(transport, CALL_READ, timeout, "nodes", done, arg);
+    call_expect(call, BR_ROW_NAME, -1);
+    if (transport->ops.transport.nodes)
+        transport->ops.transport.nodes(call->env, call);
+    else
+        method_missing(call);
+    return call;
+}
+
 struct br_call *transport_tables(struct plugin *transport, const char *node, int32_t index,
                                  br_time timeout, call_done *done, void *arg)
 {

@@ -66,6 +66,8 @@ struct br_call *store_elections(struct plugin *store, const char *path, br_time 
                                 call_done *done, void *arg);
 void store_cancel(struct plugin *store, struct br_call *call);
 
+struct br_call *transport_nodes(struct plugin *transport, br_time timeout, call_done *done,
+                                void *arg);
 struct br_call *transport_tables(struct plugin *transport, const char *node, int32_t index,
                                  br_time timeout, call_done *done, void *arg);
 struct br_call *transport_replicas(struct plugin *transport, const char *node, int32_t index,

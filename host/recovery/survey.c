@@ -50,14 +50,6 @@ struct survey_run {
 
 static void survey_attempt(struct ask *ask);
 
-void survey_free(struct survey *survey)
-{
-    if (!survey)
-        return;
-    arena_done(&survey->arena);
-    free(survey);
-}
-
 static void survey_query_reset(struct query *query)
 {
     free(query->why);

@@ -11,6 +11,7 @@
 #ifndef HOST_RECOVERY_SURVEY_H
 #define HOST_RECOVERY_SURVEY_H
 
+#include "host/disk/survey_read.h"
 #include "host/model/finding.h"
 #include "host/plugins/plugin.h"
 
@@ -20,27 +21,6 @@
 #define SURVEY_RETRY_PAUSE (200 * BR_MILLISECOND) /* so that a dead port costs no more */
 #define SURVEY_DEADLINE    (5 * BR_SECOND)        /* of one node, retries included */
 #define SURVEY_CODE_MAX    64                     /* bytes of a node's own error name */
-
-struct survey_node {
-    const char *name;
-    uint64_t address;
-    bool complete;
-    br_time asked_at;    /* the attempt that counts began, on the loop's clock */
-    br_time answered_at; /* a complete node's: both answers were there */
-    const char *error;   /* of a silent one: "ERR_NETWORK_FAILURE", "ERR_TIMEOUT", its own ... */
-    const char *why;     /* a sentence, for the log */
-    const struct br_chunk *tables; /* NULL where silent */
-    const struct br_chunk *replicas;
-};
-
-struct survey {
-    struct arena arena; /* names, rows */
-    struct survey_node *nodes;
-    uint32_t node_count;
-    uint32_t silent_count;
-    uint64_t replica_count;
-    int64_t second; /* wall clock when it was finished, unix seconds */
-};
 
 struct survey_request {
     const char *const *names; /* "host:port", the operator's order, duplicates already out */
@@ -63,7 +43,6 @@ struct survey_run;
 struct survey_run *survey_start(struct loop *loop, struct plugin *transport,
                                 const struct survey_request *request);
 void survey_cancel(struct survey_run *run);
-void survey_free(struct survey *survey);
 
 /* What is wrong with rows of this kind (BR_ROW_TABLE, BR_ROW_REPLICA) that a transport gave for the
  * node of that index; NULL: nothing. */

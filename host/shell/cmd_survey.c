@@ -36,7 +36,7 @@ static bool survey_options(struct survey_command *command, int argc, char **argv
         }
     }
     int sources = (command->file != NULL) + (command->list != NULL) + command->merge;
-    return sources == 1 && (command->merge ? optind < argc : optind == argc);
+    return sources <= 1 && (command->merge ? optind < argc : optind == argc);
 }
 
 static int survey_end(struct shell *shell, const struct survey_command *command,
@@ -59,19 +59,28 @@ static int survey_end(struct shell *shell, const struct survey_command *command,
     return status;
 }
 
+/* Without a list, of all servers that the transport knows. */
+static struct survey *survey_with(const struct survey_command *command, struct tool *tool,
+                                  struct tool_nodes *nodes, struct fail *ret_fail)
+{
+    br_status status = tool_init(tool, command->stages.config, command->stages.sets, ret_fail);
+    tool->log.plugins = BR_WARN; /* what was found and not reported */
+    if (status == BR_OK)
+        status = tool_open_transport(tool, ret_fail);
+    if (status == BR_OK && !nodes->count)
+        status = tool_nodes_ask(nodes, tool, ret_fail);
+    return status == BR_OK ? tool_survey(tool, nodes->names, nodes->addresses, nodes->count) : NULL;
+}
+
 static int survey_ask(struct shell *shell, const struct survey_command *command)
 {
     struct fail fail = { .status = BR_OK };
     struct tool tool;
-    struct tool_nodes nodes;
+    struct tool_nodes nodes = { 0 };
     struct survey *survey = NULL;
-    br_status status = tool_nodes_read(&nodes, command->file, command->list, &fail);
-    if (status == BR_OK) {
-        status = tool_init(&tool, command->stages.config, command->stages.sets, &fail);
-        if (status == BR_OK)
-            status = tool_open_transport(&tool, &fail);
-        if (status == BR_OK)
-            survey = tool_survey(&tool, nodes.names, nodes.addresses, nodes.count);
+    if ((!command->file && !command->list)
+        || tool_nodes_read(&nodes, command->file, command->list, &fail) == BR_OK) {
+        survey = survey_with(command, &tool, &nodes, &fail);
         tool_done(&tool);
     }
     tool_nodes_done(&nodes);

@@ -72,6 +72,20 @@ static void plan_check_layout(struct stage_plan *plan, enum layout_version versi
     findings_add(findings, &subject, "ERROR: %s", fail.text);
 }
 
+/* Members are written by name. */
+static void plan_check_names(const struct stage_plan *plan, struct findings *findings)
+{
+    findings->group = FINDING_NODE;
+    for (uint32_t i = 0; i < plan->survey->node_count; i++) {
+        const struct br_subject subject = { (int32_t) i, -1, -1, BR_REFUSAL, NULL, NULL };
+        if (plan->survey->nodes[i].name[0] == '/')
+            findings_add(findings, &subject,
+                         "ERROR: whose disk %s is, is not known, and so it cannot be a member of "
+                         "anything: survey it again as \"host:port=%s\"",
+                         plan->survey->nodes[i].name, plan->survey->nodes[i].name);
+    }
+}
+
 static br_status plan_judge(struct stage_plan *plan, const struct stage_judging *judging,
                             struct fail *ret_fail)
 {
@@ -79,6 +93,7 @@ static br_status plan_judge(struct stage_plan *plan, const struct stage_judging 
     struct findings findings;
     findings_init(&findings, plan->consents);
     survey_find(plan->survey, &findings);
+    plan_check_names(plan, &findings);
     br_status status = judge(plan->survey, &tool->policy, &findings, &plan->cluster, ret_fail);
     if (status == BR_OK)
         plan_check_layout(plan, tool_version(tool), &findings);

@@ -349,13 +349,14 @@ br_status tool_open_store_to_write(struct tool *tool, struct fail *ret_fail)
 
 /* -- Nodes ------------------------------------------------------------------------------------ */
 
-static br_status tool_nodes_add(struct tool_nodes *nodes, const char *text, size_t size,
+/* `paths`: it may be one whose name nobody knows. */
+static br_status tool_nodes_add(struct tool_nodes *nodes, const char *text, size_t size, bool paths,
                                 struct fail *ret_fail)
 {
     uint16_t port;
     size_t host;
     const char *name = arena_text(&nodes->arena, text, size);
-    if (!number_node(name, &host, &port))
+    if (!number_node(name, &host, &port) && !(paths && *name == '/'))
         return fail_set(ret_fail, BR_INVALID, "%s is no replica server: host:port is needed", name);
     for (uint32_t i = 0; i < nodes->count; i++) {
         if (strcmp(nodes->names[i], name) == 0)
@@ -364,7 +365,7 @@ static br_status tool_nodes_add(struct tool_nodes *nodes, const char *text, size
     if (nodes->count == BR_NODES_MAX)
         return fail_set(ret_fail, BR_TOOBIG, "more than %d replica servers", BR_NODES_MAX);
     uint64_t address = 0;
-    if (!address_parse(name, &address) && !address_resolve(name, &address))
+    if (*name != '/' && !address_parse(name, &address) && !address_resolve(name, &address))
         address = 0; /* the transport will say so */
     nodes->names[nodes->count] = name;
     nodes->addresses[nodes->count++] = address;
@@ -382,7 +383,42 @@ static br_status tool_nodes_line(struct tool_nodes *nodes, const char *line, siz
         size--;
     if (!size || *line == '#' || *line == ';')
         return BR_OK;
-    return tool_nodes_add(nodes, line, size, ret_fail);
+    return tool_nodes_add(nodes, line, size, false, ret_fail);
+}
+
+static void tool_nodes_init(struct tool_nodes *nodes)
+{
+    *nodes = (struct tool_nodes){ 0 };
+    arena_init(&nodes->arena, 0);
+    nodes->names = arena_zero(&nodes->arena, BR_NODES_MAX * sizeof *nodes->names);
+    nodes->addresses = arena_zero(&nodes->arena, BR_NODES_MAX * sizeof *nodes->addresses);
+}
+
+br_status tool_nodes_ask(struct tool_nodes *nodes, struct tool *tool, struct fail *ret_fail)
+{
+    struct tool_answer answer;
+    struct tool_wait wait = { .answer = &answer };
+    tool_nodes_init(nodes);
+    tool_answer_init(&answer);
+    transport_nodes(&tool->transport, 0, tool_told, &wait);
+    tool_until(tool, &wait.done);
+    br_status status = answer.status;
+    if (status == BR_UNSUPPORTED)
+        fail_set(ret_fail, status,
+                 "this transport does not know which replica servers there are: name them with -f "
+                 "or -l");
+    else if (status != BR_OK)
+        *ret_fail = answer.fail;
+    for (const struct br_chunk *chunk = answer.chunks; chunk && status == BR_OK;
+         chunk = chunk->next) {
+        const char *const *names = chunk->rows;
+        for (uint32_t i = 0; i < chunk->count && status == BR_OK; i++)
+            status = tool_nodes_add(nodes, names[i], strlen(names[i]), true, ret_fail);
+    }
+    if (status == BR_OK && !nodes->count)
+        status = fail_set(ret_fail, BR_INVALID, "the transport names no replica server");
+    tool_answer_done(&answer);
+    return status;
 }
 
 br_status tool_nodes_read(struct tool_nodes *nodes, const char *file, const char *list,
@@ -390,10 +426,7 @@ br_status tool_nodes_read(struct tool_nodes *nodes, const char *file, const char
 {
     struct buf text = { 0 };
     br_status status = BR_OK;
-    *nodes = (struct tool_nodes){ 0 };
-    arena_init(&nodes->arena, 0);
-    nodes->names = arena_zero(&nodes->arena, BR_NODES_MAX * sizeof *nodes->names);
-    nodes->addresses = arena_zero(&nodes->arena, BR_NODES_MAX * sizeof *nodes->addresses);
+    tool_nodes_init(nodes);
     if (list)
         buf_text(&text, list);
     else if (!stage_read_file(file, &text, ret_fail))

@@ -92,6 +92,9 @@ struct tool_nodes {
 };
 br_status tool_nodes_read(struct tool_nodes *nodes, const char *file, const char *list,
                           struct fail *ret_fail);
+
+/* Those that the transport names, which is started. */
+br_status tool_nodes_ask(struct tool_nodes *nodes, struct tool *tool, struct fail *ret_fail);
 void tool_nodes_done(struct tool_nodes *nodes);
 
 /* Ask them; the times are the wall clock's.  The caller's to survey_free(). */

@@ -12,8 +12,9 @@
 #include <bridle/host.h>
 
 struct br_transport {
-    /* Reply rows of names: each node that may hold replicas, as "host:port".  Optional: absent,
-     * the operator's list is all there is. */
+    /* Reply rows of names: each node that may hold replicas, as "host:port", or as a path that
+     * begins with "/" where nobody knows its name.  Optional: absent, the operator's list is all
+     * there is. */
     void (*nodes)(struct br_env *env, struct br_call *call);
 
     /* Reply rows of struct br_table, each with .node = `index`: every table the node knows. */

@@ -1,5 +1,5 @@
 /* reader -- see reader.h. */
-#include "host/stage/reader.h"
+#include "host/base/reader.h"
 
 #include <string.h>
 

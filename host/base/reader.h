@@ -1,4 +1,5 @@
-/* reader -- the JSON files of the stages, read from front to back: no tree, no recursion, one pass.
+/* reader -- JSON files whose keys have a fixed order, read from front to back: no tree, no
+ * recursion, one pass.
  *
  *     reader_open(&reader, '{');
  *     reader_key(&reader, "id");
@@ -17,8 +18,8 @@
  * everything reads as nothing: numbers as 0, texts as "", lists as over.  Whoever reads looks once,
  * at the end, with reader_done.
  */
-#ifndef HOST_STAGE_READER_H
-#define HOST_STAGE_READER_H
+#ifndef HOST_BASE_READER_H
+#define HOST_BASE_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>
