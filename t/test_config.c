@@ -408,8 +408,8 @@ END_TEST
  */
 
 static const char *const shipped[][2] = {
-    { "conf/bridled.yaml", "/pegasus/mycluster" },
-    { "conf/onebox.yaml", "/pegasus/onebox" },
+    { "conf/bridled.yaml", "/pegasus/mycluster" },    { "conf/onebox.yaml", "/pegasus/onebox" },
+    { "conf/replay.yaml", "/pegasus/rehearsal" },     { "conf/scan.yaml", "/pegasus/scanned" },
     { "conf/zookeeper.yaml", "/pegasus/production" },
 };
 

@@ -17,9 +17,10 @@ const struct command shell_stage_commands[SHELL_STAGES + 1] = {
       "18 broken otherwise; 1 and 2 as ever",
       "say what the store holds, and what to do next", "diagnose -c bridled.yaml", cmd_diagnose },
     { "survey",
-      "{-f FILE | -l h:p,h:p,... | --merge SURVEY...} [-o FILE] [-c CONFIG] [-s KEY=VALUE]\n"
+      "[-f FILE | -l h:p,h:p,... | --merge SURVEY...] [-o FILE] [-c CONFIG] [-s KEY=VALUE]\n"
       "-f, --node_list_file FILE   the replica servers, one host:port a line; # lines are "
-      "comments\n"
+      "comments;\n"
+      "                            without a list those that the transport names\n"
       "-l, --node_list LIST        the same on the command line\n"
       "-m, --merge                 ask nobody: make one survey of several, of each server the "
       "newest\n"
