@@ -134,7 +134,7 @@ static void bench_survey(const char *path, int32_t partitions)
 static int bench_run(char **argv)
 {
     struct rusage usage;
-    int status;
+    int status = 0;
     pid_t child = fork();
     if (child == 0) {
         execv(argv[0], argv);
