@@ -3,16 +3,17 @@
  *
  * Replicas are sorted once, the best first: by ballot, in the careful way by whether their status
  * promises anything, then by committed and prepared decree; equals stay in list order.
+ * policy_newest looks at the committed decree before everything else.
  */
 #include "plugin/policy_pegasus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define PEGASUS_CONSENT_LOST "skip_lost_partitions"
-#define PEGASUS_CONSENT_PASS "pass_over_replicas"
+#define PEGASUS_CONSENT_LOST   "skip_lost_partitions"
+#define PEGASUS_CONSENT_STATUS "accept_primary_status"
 
-static const char *pegasus_role(br_role role)
+const char *pegasus_role(br_role role)
 {
     static const char *const names[] = {
         [BR_ROLE_INVALID] = "INVALID",       [BR_ROLE_INACTIVE] = "INACTIVE",
@@ -23,16 +24,19 @@ static const char *pegasus_role(br_role role)
     return role >= 0 && role <= BR_ROLE_SPLIT ? names[role] : "unknown";
 }
 
-/* May it be whole?  Nothing proves that it is. */
-static bool pegasus_promising(const struct br_replica *replica)
+bool pegasus_promising(const struct br_replica *replica)
 {
     return replica->role == BR_ROLE_INACTIVE || replica->role == BR_ROLE_PRIMARY
            || replica->role == BR_ROLE_SECONDARY;
 }
 
 /* Above 0: a is better than b. */
-static int pegasus_compare(const struct br_replica *a, const struct br_replica *b, bool by_status)
+static int pegasus_compare(const struct pegasus *pegasus, const struct br_replica *a,
+                           const struct br_replica *b)
 {
+    bool by_status = pegasus_careful(pegasus, pegasus->status_order);
+    if (pegasus->newest && a->committed != b->committed)
+        return a->committed > b->committed ? 1 : -1;
     if (a->ballot != b->ballot)
         return a->ballot > b->ballot ? 1 : -1;
     if (by_status && pegasus_promising(a) != pegasus_promising(b))
@@ -45,14 +49,15 @@ static int pegasus_compare(const struct br_replica *a, const struct br_replica *
 }
 
 /* Indexes, the best first; there are few, so insertion is best. */
-static void pegasus_sort(const struct br_partition_evidence *evidence, bool by_status,
+static void pegasus_sort(const struct pegasus *pegasus,
+                         const struct br_partition_evidence *evidence,
                          int32_t order[BR_REPLICAS_MAX])
 {
     for (uint32_t i = 0; i < evidence->replica_count; i++) {
         const struct br_replica *replica = evidence->replicas[i];
         uint32_t at = i;
         for (; at > 0; at--) {
-            if (pegasus_compare(evidence->replicas[order[at - 1]], replica, by_status) >= 0)
+            if (pegasus_compare(pegasus, evidence->replicas[order[at - 1]], replica) >= 0)
                 break;
             order[at] = order[at - 1];
         }
@@ -60,14 +65,13 @@ static void pegasus_sort(const struct br_partition_evidence *evidence, bool by_s
     }
 }
 
-static uint32_t pegasus_tied(const struct br_partition_evidence *evidence, bool by_status,
-                             const int32_t *order)
+static uint32_t pegasus_tied(const struct pegasus *pegasus,
+                             const struct br_partition_evidence *evidence, const int32_t *order)
 {
+    const struct br_replica *best = evidence->replicas[order[0]];
     uint32_t tied = 1;
-    while (
-        tied < evidence->replica_count
-        && pegasus_compare(evidence->replicas[order[0]], evidence->replicas[order[tied]], by_status)
-               == 0)
+    while (tied < evidence->replica_count
+           && pegasus_compare(pegasus, best, evidence->replicas[order[tied]]) == 0)
         tied++;
     return tied;
 }
@@ -87,13 +91,35 @@ static void pegasus_spread(const struct br_partition_evidence *evidence, uint32_
         order[i] = old[(chosen + i) % tied];
 }
 
-static struct br_subject pegasus_about(const struct br_partition_evidence *evidence, int32_t node,
-                                       int32_t severity)
+struct br_subject pegasus_about(const struct br_partition_evidence *evidence, int32_t node,
+                                int32_t severity)
 {
     return (struct br_subject){ .node = node,
                                 .table = evidence->table->id,
                                 .partition = evidence->partition,
                                 .severity = severity };
+}
+
+void pegasus_ask(struct br_env *env, struct br_findings *findings, struct br_subject subject,
+                 const char *consent, const char *what)
+{
+    char consented[4 * BR_FINDING_TEXT_MAX]; /* the host cuts what is too long */
+    snprintf(consented, sizeof consented, "WARNING: %s", what);
+    subject.consent = consent;
+    subject.consented = consented;
+    br_find(env, findings, &subject,
+            "ERROR: %s, you can allow it by the consent %s (recovery.consents)", what, consent);
+}
+
+void pegasus_odd(struct br_env *env, struct br_findings *findings, struct br_subject subject,
+                 const char *consent, const char *what)
+{
+    const struct pegasus *pegasus = env->self;
+    subject.severity = pegasus->strict ? BR_LOSS : BR_WARNING;
+    if (pegasus->strict)
+        pegasus_ask(env, findings, subject, consent, what);
+    else
+        br_find(env, findings, &subject, "WARNING: %s", what);
 }
 
 static void pegasus_lost(struct br_env *env, const struct br_partition_evidence *evidence,
@@ -144,7 +170,6 @@ static void pegasus_pass_over(struct br_env *env, const struct br_partition_evid
 {
     const struct pegasus *pegasus = env->self;
     char what[BR_FINDING_TEXT_MAX - 128];
-    char consented[BR_FINDING_TEXT_MAX];
     snprintf(what, sizeof what,
              "partition(%d.%d) gets its primary from node(%s) (%s, committed %" PRId64
              ", prepared %" PRId64 "), and node(%s) (%s, committed %" PRId64 ", prepared %" PRId64
@@ -153,14 +178,25 @@ static void pegasus_pass_over(struct br_env *env, const struct br_partition_evid
              pegasus_role(primary->role), primary->committed, primary->prepared,
              evidence->nodes[passed->node], pegasus_role(passed->role), passed->committed,
              passed->prepared, passed->ballot == primary->ballot ? "the same" : "a lower");
-    snprintf(consented, sizeof consented, "WARNING: %s", what);
     bool careful = pegasus_careful(pegasus, pegasus->status_order);
-    struct br_subject subject = pegasus_about(evidence, passed->node, careful ? BR_LOSS : BR_NOTE);
-    subject.consent = PEGASUS_CONSENT_PASS;
-    subject.consented = consented;
-    br_find(env, findings, &subject,
-            "ERROR: %s, you can allow it by the consent %s (recovery.consents)", what,
-            PEGASUS_CONSENT_PASS);
+    pegasus_ask(env, findings, pegasus_about(evidence, passed->node, careful ? BR_LOSS : BR_NOTE),
+                PEGASUS_CONSENT_PASS, what);
+}
+
+/* The primary is learning, in error or splitting. */
+static void pegasus_doubt(struct br_env *env, const struct br_partition_evidence *evidence,
+                          const struct br_replica *primary, struct br_findings *findings)
+{
+    const struct pegasus *pegasus = env->self;
+    char what[BR_FINDING_TEXT_MAX - 128];
+    snprintf(what, sizeof what,
+             "partition(%d.%d) gets its primary from node(%s), whose replica has the highest %s "
+             "(%" PRId64 ") but is in status %s and may be incomplete",
+             evidence->table->id, evidence->partition, evidence->nodes[primary->node],
+             pegasus->newest ? "committed decree" : "ballot",
+             pegasus->newest ? primary->committed : primary->ballot, pegasus_role(primary->role));
+    pegasus_odd(env, findings, pegasus_about(evidence, primary->node, BR_WARNING),
+                PEGASUS_CONSENT_STATUS, what);
 }
 
 static void pegasus_tell(struct br_env *env, const struct br_partition_evidence *evidence,
@@ -176,14 +212,8 @@ static void pegasus_tell(struct br_env *env, const struct br_partition_evidence 
                 "WARNING: partition(%d.%d) only collects %d/%d of replicas, may lost data", id,
                 evidence->partition, collected, evidence->table->replica_count);
     }
-    if (!pegasus_promising(primary) && pegasus_careful(pegasus, pegasus->advice)) {
-        struct br_subject subject = pegasus_about(evidence, primary->node, BR_WARNING);
-        br_find(env, verdict->findings, &subject,
-                "WARNING: partition(%d.%d) gets its primary from node(%s), whose replica has the "
-                "highest ballot (%" PRId64 ") but is in status %s and may be incomplete",
-                id, evidence->partition, evidence->nodes[primary->node], primary->ballot,
-                pegasus_role(primary->role));
-    }
+    if (!pegasus_promising(primary) && pegasus_careful(pegasus, pegasus->advice))
+        pegasus_doubt(env, evidence, primary, verdict->findings);
     const struct br_replica *passed = pegasus_passed(evidence, primary);
     if (passed)
         pegasus_pass_over(env, evidence, primary, passed, verdict->findings);
@@ -200,10 +230,9 @@ br_status pegasus_partition(struct br_env *env, const struct br_partition_eviden
         verdict->primary = -1;
         return BR_OK;
     }
-    bool by_status = pegasus_careful(pegasus, pegasus->status_order);
-    pegasus_sort(evidence, by_status, order);
+    pegasus_sort(pegasus, evidence, order);
     if (pegasus_careful(pegasus, pegasus->ties))
-        pegasus_spread(evidence, pegasus_tied(evidence, by_status, order), order);
+        pegasus_spread(evidence, pegasus_tied(pegasus, evidence, order), order);
     uint32_t drops = (uint32_t) (evidence->table->replica_count - 1);
     if (drops > count - 1)
         drops = count - 1;

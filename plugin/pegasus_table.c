@@ -18,6 +18,11 @@
 #define PEGASUS_SHOWN_MAX       128 /* bytes of one value in a sentence */
 #define PEGASUS_PLACEHOLDER     "__drop_holder__"
 
+#define PEGASUS_CONSENT_DEFINITIONS "accept_definitions"
+#define PEGASUS_CONSENT_UNAVAILABLE "accept_unavailable"
+#define PEGASUS_CONSENT_ENVS        "accept_envs"
+#define PEGASUS_CONSENT_NAMES       "accept_names"
+
 enum pegasus_kind { PEGASUS_I32, PEGASUS_I64, PEGASUS_TEXT, PEGASUS_FLAG };
 
 struct pegasus_field {
@@ -159,22 +164,24 @@ static void pegasus_disagree(struct br_env *env, const struct br_table_evidence 
     for (uint32_t i = 0; i < count; i++) {
         const struct br_table *other = groups[i].first;
         char text[BR_FINDING_TEXT_MAX / 2];
+        char what[2 * BR_FINDING_TEXT_MAX]; /* the host cuts what is too long */
         if (i == taken)
             continue;
-        struct br_subject subject =
-            pegasus_subject(evidence, other->node, refuse ? BR_REFUSAL : BR_WARNING);
+        struct br_subject subject = pegasus_subject(evidence, other->node, BR_REFUSAL);
         pegasus_differences(ours, other, text, sizeof text);
-        if (refuse)
+        if (refuse) {
             br_find(env, findings, &subject,
                     "ERROR: app(%d) is defined differently by node(%s) and node(%s): %s; leave the "
                     "node that is wrong out of the node list",
                     evidence->id, evidence->nodes[ours->node], evidence->nodes[other->node], text);
-        else
-            br_find(env, findings, &subject,
-                    "WARNING: app(%d) is defined differently by node(%s) and node(%s): %s; the "
-                    "first is taken (reported by %u nodes, the second by %u)",
-                    evidence->id, evidence->nodes[ours->node], evidence->nodes[other->node], text,
-                    groups[taken].count, groups[i].count);
+            continue;
+        }
+        snprintf(what, sizeof what,
+                 "app(%d) is defined differently by node(%s) and node(%s): %s; the first is taken "
+                 "(reported by %u nodes, the second by %u)",
+                 evidence->id, evidence->nodes[ours->node], evidence->nodes[other->node], text,
+                 groups[taken].count, groups[i].count);
+        pegasus_odd(env, findings, subject, PEGASUS_CONSENT_DEFINITIONS, what);
     }
 }
 
@@ -214,26 +221,67 @@ static const struct br_table *pegasus_envs(const struct pegasus *pegasus,
     return best;
 }
 
+static bool pegasus_same_envs(const struct br_table *a, const struct br_table *b)
+{
+    if (a->env_count != b->env_count)
+        return false;
+    for (uint32_t i = 0; i < 2 * a->env_count; i++)
+        if (strcmp(a->envs[i], b->envs[i]) != 0)
+            return false;
+    return true;
+}
+
+/* The first node whose environments are others than those taken; NULL: all agree.  They are of a
+ * map and come in its order. */
+static const struct br_table *pegasus_other_envs(const struct br_table_evidence *evidence,
+                                                 const struct br_table *taken)
+{
+    for (uint32_t i = 0; i < evidence->claim_count; i++)
+        if (!pegasus_same_envs(evidence->claims[i], taken))
+            return evidence->claims[i];
+    return NULL;
+}
+
+static void pegasus_ask_envs(struct br_env *env, const struct br_table_evidence *evidence,
+                             const struct br_table *taken, struct br_findings *findings)
+{
+    char what[BR_FINDING_TEXT_MAX];
+    const struct br_table *other = pegasus_other_envs(evidence, taken);
+    if (!other)
+        return;
+    snprintf(what, sizeof what,
+             "app(%d)'s environments are others on node(%s) (%u) and node(%s) (%u); those of the "
+             "first are taken",
+             evidence->id, evidence->nodes[taken->node], taken->env_count,
+             evidence->nodes[other->node], other->env_count);
+    pegasus_ask(env, findings, pegasus_subject(evidence, other->node, BR_LOSS),
+                PEGASUS_CONSENT_ENVS, what);
+}
+
 static void pegasus_advise(struct br_env *env, const struct br_table_evidence *evidence,
-                           int32_t env_node, bool available, const struct br_table_verdict *verdict)
+                           const struct br_table *envs, bool available,
+                           const struct br_table_verdict *verdict)
 {
     const struct pegasus *pegasus = env->self;
     const struct br_table *table = &verdict->table;
+    char what[2 * BR_FINDING_TEXT_MAX]; /* the host cuts what is too long */
     bool back = table->status == BR_TABLE_AVAILABLE;
     if (!pegasus_careful(pegasus, pegasus->advice))
         return;
-    struct br_subject subject = pegasus_subject(evidence, env_node, BR_WARNING);
+    struct br_subject subject = pegasus_subject(evidence, envs->node, BR_WARNING);
+    snprintf(what, sizeof what, "app(%d) (%s) is not available on the nodes that report it, it %s",
+             evidence->id, table->name,
+             back ? "comes back as an ordinary table; drop it again if it shall not"
+                  : "is written as dropped and its replicas are not named");
     if (!available)
-        br_find(env, verdict->findings, &subject,
-                "WARNING: app(%d) (%s) is not available on the nodes that report it, it %s",
-                evidence->id, table->name,
-                back ? "comes back as an ordinary table; drop it again if it shall not"
-                     : "is written as dropped and its replicas are not named");
+        pegasus_odd(env, verdict->findings, subject, PEGASUS_CONSENT_UNAVAILABLE, what);
     if (back)
         br_find(env, verdict->findings, &subject,
                 "WARNING: app(%d)'s environments are known only as far as node(%s) still had them "
                 "(%u), check them with get_app_envs",
-                evidence->id, evidence->nodes[env_node], table->env_count);
+                evidence->id, evidence->nodes[envs->node], table->env_count);
+    if (back && pegasus->strict)
+        pegasus_ask_envs(env, evidence, envs, verdict->findings);
 }
 
 static void pegasus_placeholder(const struct pegasus *pegasus,
@@ -271,7 +319,7 @@ br_status pegasus_table(struct br_env *env, const struct br_table_evidence *evid
     bool available = table->status == BR_TABLE_AVAILABLE;
     bool back = available || pegasus_careful(pegasus, pegasus->unavailable);
     table->status = back ? BR_TABLE_AVAILABLE : BR_TABLE_DROPPED;
-    pegasus_advise(env, evidence, envs->node, available, verdict);
+    pegasus_advise(env, evidence, envs, available, verdict);
     return BR_OK;
 }
 
@@ -303,6 +351,7 @@ static void pegasus_name(struct br_env *env, const struct br_table *table, uint3
 {
     const struct pegasus *pegasus = env->self;
     char name[BR_NAME_MAX + 1];
+    char what[4 * BR_FINDING_TEXT_MAX]; /* the host cuts what is too long */
     if (pegasus_take_name(taken, table->name))
         return;
     struct br_subject subject = {
@@ -319,9 +368,9 @@ static void pegasus_name(struct br_env *env, const struct br_table *table, uint3
         return;
     }
     verdict->give(verdict, index, name);
-    br_find(env, verdict->findings, &subject,
-            "WARNING: app(%d)'s old name(%s) is conflict with others, rename it to (%s)", table->id,
-            table->name, name);
+    snprintf(what, sizeof what, "app(%d)'s old name(%s) is conflict with others, rename it to (%s)",
+             table->id, table->name, name);
+    pegasus_odd(env, verdict->findings, subject, PEGASUS_CONSENT_NAMES, what);
 }
 
 /* From the largest id down, which therefore keeps its name. */

@@ -29,6 +29,8 @@ struct kit {
 };
 
 extern const struct br_plugin bridle_policy_pegasus;
+extern const struct br_plugin bridle_policy_strict; /* linked where they are tested */
+extern const struct br_plugin bridle_policy_newest;
 
 /* yaml: the policy's options, "" for the defaults; consents: NULL-terminated or NULL. */
 void kit_init(struct kit *kit, const char *yaml, const char *const *consents);

@@ -52,13 +52,28 @@ HISTORICAL = {'conflict_name': 'name__id', 'conflicts': 'refuse', 'envs': 'first
 
 
 def settle(options):
-    """What each option means: itself, or what the mode says."""
+    """What each option means: itself, or what the mode says.  `policy` is not an option but which of
+    the policies it is; strict and newest decide in all else as the careful way of pegasus."""
     mode = HISTORICAL if options.get('mode') == 'historical' else CAREFUL
-    meant = dict(mode)
+    meant = dict(mode, policy='pegasus')
     for name, value in options.items():
         if name != 'mode' and value != 'by_mode':
             meant[name] = value
     return meant
+
+
+def ask(findings, group, node, table, partition, consent, what):
+    findings.add(group, LOSS, node, table, partition,
+                 f'ERROR: {what}, you can allow it by the consent {consent} (recovery.consents)',
+                 consent, f'WARNING: {what}')
+
+
+def odd(meant, findings, group, node, table, partition, consent, what):
+    """A warning; the strict policy asks."""
+    if meant['policy'] == 'strict':
+        ask(findings, group, node, table, partition, consent, what)
+    else:
+        findings.add(group, WARNING, node, table, partition, f'WARNING: {what}')
 
 
 class Stop(Exception):
@@ -279,9 +294,9 @@ def define(tid, claims, nodes, meant, findings):
             findings.add(NAME, REFUSAL, other.node, tid, -1,
                          f'ERROR: {what}; leave the node that is wrong out of the node list')
         else:
-            findings.add(NAME, WARNING, other.node, tid, -1,
-                         f'WARNING: {what}; the first is taken (reported by {len(taken)} nodes, '
-                         f'the second by {len(same)})')
+            odd(meant, findings, NAME, other.node, tid, -1, 'accept_definitions',
+                f'{what}; the first is taken (reported by {len(taken)} nodes, '
+                f'the second by {len(same)})')
     return taken[0]
 
 
@@ -327,14 +342,19 @@ def make_table(tid, claims, nodes, second, meant, findings):
         if not available:
             end = ('comes back as an ordinary table; drop it again if it shall not' if back else
                    'is written as dropped and its replicas are not named')
-            findings.add(NAME, WARNING, richest.node, tid, -1,
-                         f'WARNING: app({tid}) ({table.name}) is not available on the nodes that '
-                         f'report it, it {end}')
+            odd(meant, findings, NAME, richest.node, tid, -1, 'accept_unavailable',
+                f'app({tid}) ({table.name}) is not available on the nodes that report it, it {end}')
         if back:
             findings.add(NAME, WARNING, richest.node, tid, -1,
                          f"WARNING: app({tid})'s environments are known only as far as "
                          f'node({nodes[richest.node].name}) still had them ({len(richest.envs)}), '
                          'check them with get_app_envs')
+        others = [claim for claim in claims if claim.envs != richest.envs]
+        if meant['policy'] == 'strict' and others:
+            ask(findings, NAME, others[0].node, tid, -1, 'accept_envs',
+                f"app({tid})'s environments are others on node({nodes[richest.node].name}) "
+                f'({len(richest.envs)}) and node({nodes[others[0].node].name}) '
+                f'({len(others[0].envs)}); those of the first are taken')
     return table._replace(node=-1, status=AVAILABLE if back else DROPPED,
                           envs=writable_envs(tid, richest.envs, findings))
 
@@ -365,15 +385,15 @@ def make_names(tables, meant, findings):
             continue
         taken.add(name)
         if name != table.name:
-            findings.add(NAME, WARNING, -1, table.id, -1,
-                         f"WARNING: app({table.id})'s old name({table.name}) is conflict with "
-                         f'others, rename it to ({name})')
+            odd(meant, findings, NAME, -1, table.id, -1, 'accept_names',
+                f"app({table.id})'s old name({table.name}) is conflict with others, rename it to "
+                f'({name})')
             tables[at] = table._replace(name=name)
     by_name = sorted(tables, key=lambda table: (table.name, table.id))
     for one, other in zip(by_name, by_name[1:]):
         if one.name == other.name:
             findings.add(NAME, REFUSAL, -1, other.id, -1,
-                         f'ERROR: policy pegasus leaves app({one.id}) and app({other.id}) with the '
+                         f'ERROR: policy {meant["policy"]} leaves app({one.id}) and app({other.id}) with the '
                          f'same name ({one.name})')
 
 
@@ -490,7 +510,10 @@ def rank(replicas, index, table, meant):
     """The best first."""
     by_status = meant['status_order'] == 'last'
     spread = meant['ties'] == 'spread'
-    if not by_status:
+    if meant['policy'] == 'newest':
+        order = sorted(replicas,
+                       key=lambda r: (-r.committed, -r.ballot, not promises(r), -r.prepared))
+    elif not by_status:
         order = drop_list(replicas, len(replicas) if spread else table.replicas)
     else:
         order = sorted(replicas,
@@ -511,8 +534,7 @@ def has_more(replica, primary):
     """Something that the primary lacks; what it committed it has once prepared."""
     if replica.ballot == primary.ballot:
         return replica.committed > primary.committed or replica.prepared > primary.prepared
-    return (replica.ballot > primary.ballot
-            or replica.committed > max(primary.prepared, primary.committed))
+    return replica.committed > max(primary.prepared, primary.committed)
 
 
 def passed_over(replicas, primary, nodes, meant, findings):
@@ -532,6 +554,49 @@ def passed_over(replicas, primary, nodes, meant, findings):
                  passed.table, passed.partition,
                  f'ERROR: {what}, you can allow it by the consent pass_over_replicas '
                  '(recovery.consents)', 'pass_over_replicas', f'WARNING: {what}')
+
+
+def passed_ballot(replicas, primary, nodes, findings):
+    """newest: a higher ballot than the primary's needs its own consent."""
+    highest = max(r.ballot for r in replicas)
+    if highest == primary.ballot:
+        return
+    passed = [r for r in replicas if r.ballot == highest][0]
+    ask(findings, PARTITION, passed.node, passed.table, passed.partition, 'pass_over_ballots',
+        f'partition({primary.table}.{primary.partition}) gets its primary from '
+        f'node({nodes[primary.node].name}) (ballot {primary.ballot}, committed {primary.committed}),'
+        f' and node({nodes[passed.node].name}) ({ROLES.get(passed.role, "unknown")}, ballot '
+        f'{passed.ballot}, committed {passed.committed}) of a higher ballot is passed over')
+
+
+def oddities(replicas, primary, table, nodes, findings):
+    """strict: too few, out of order, two primaries, impossible decrees."""
+    tid, index = primary.table, primary.partition
+    what = f'partition({tid}.{index})'
+    if 2 * len(replicas) <= table.replicas:
+        silent = sum(node.error is not None for node in nodes)
+        ask(findings, PARTITION, -1, tid, index, 'accept_minority',
+            f'{what} has {len(replicas)} of {table.replicas} replicas, a minority: writes that were '
+            f'acknowledged may be on none of them ({silent} servers did not answer)')
+    lower = [r for r in replicas if r.ballot < primary.ballot and r.committed > primary.committed]
+    if lower:
+        other = max(lower, key=lambda r: r.committed)
+        ask(findings, PARTITION, other.node, tid, index, 'accept_inversions',
+            f'{what} gets its primary from node({nodes[primary.node].name}) (ballot '
+            f'{primary.ballot}, committed {primary.committed}, prepared {primary.prepared}), though '
+            f'node({nodes[other.node].name}) has a lower ballot and more committed decrees (ballot '
+            f'{other.ballot}, committed {other.committed})')
+    leaders = [r for r in replicas if r.role == PRIMARY]
+    if len(leaders) > 1:
+        told = ' and '.join(f'node({nodes[r.node].name}) (ballot {r.ballot}, committed '
+                            f'{r.committed})' for r in leaders[:2])
+        ask(findings, PARTITION, leaders[1].node, tid, index, 'accept_two_primaries',
+            f'{what} has more than one primary: {told}')
+    for r in replicas:
+        if r.prepared < r.committed:
+            ask(findings, PARTITION, r.node, tid, index, 'accept_decrees',
+                f'node({nodes[r.node].name}) reports {what} with the committed decree {r.committed} '
+                f'and only {r.prepared} prepared')
 
 
 def partition_line(ballot, primary, drops):
@@ -571,11 +636,18 @@ def make_partition(table, index, reports, nodes, meant, findings):
                      f'WARNING: {what} only collects {len(last_drops) + 1}/{table.replicas} of '
                      'replicas, may lost data')
     if meant['advice'] == 'yes' and not promises(primary):
-        findings.add(PARTITION, WARNING, primary.node, table.id, index,
-                     f'WARNING: {what} gets its primary from node({nodes[primary.node].name}), whose '
-                     f'replica has the highest ballot ({primary.ballot}) but is in status '
-                     f'{ROLES.get(primary.role, "unknown")} and may be incomplete')
+        highest = f'ballot ({primary.ballot})'
+        if meant['policy'] == 'newest':
+            highest = f'committed decree ({primary.committed})'
+        odd(meant, findings, PARTITION, primary.node, table.id, index, 'accept_primary_status',
+            f'{what} gets its primary from node({nodes[primary.node].name}), whose '
+            f'replica has the highest {highest} but is in status '
+            f'{ROLES.get(primary.role, "unknown")} and may be incomplete')
     passed_over(replicas, primary, nodes, meant, findings)
+    if meant['policy'] == 'newest':
+        passed_ballot(replicas, primary, nodes, findings)
+    elif meant['policy'] == 'strict':
+        oddities(replicas, primary, table, nodes, findings)
     return partition_line(primary.ballot, primary.node, last_drops)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# oracle.sh [EVERY] [RANDOM] [SEED] -- the judge and policy_pegasus against a second, naive implementation
+# oracle.sh [EVERY] [RANDOM] [SEED] -- the judge and the policies against a second, naive implementation
 # of their rules (t/oracle.py): every EVERY-th cluster of the families of small ones (1: all of them,
 # twenty minutes), then RANDOM random ones from SEED (t/oracle_compare.py); and that implementation against
 # what a real Apache Pegasus did (t/oracle_real.py), where $BRIDLE_REFERENCE has it.
@@ -20,4 +20,4 @@ if [ -n "${BRIDLE_BRIEF:-}" ]; then
     set -- "${1:-1009}" "${2:-800}" "${3:-1}"
 fi
 exec python3 -B "$top_srcdir/t/oracle_compare.py" "$top_builddir/t/oracle_judge" \
-    --every "${1:-101}" --random "${2:-8000}" --seed "${3:-1}"
+    --every "${1:-199}" --random "${2:-8000}" --seed "${3:-1}"

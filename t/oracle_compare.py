@@ -23,7 +23,18 @@ SHOWN_MAX = 20000  # characters of a text where they differ
 SECOND = 1700000000
 CONSENTS = ('skip_bad_nodes', 'skip_lost_partitions', 'skip_stray_replicas', 'pass_over_replicas',
             'drop_bad_envs')
-MODES = ({'mode': 'careful'}, {'mode': 'historical'})
+# Those of the policies strict and newest.
+MORE_CONSENTS = ('accept_definitions', 'accept_unavailable', 'accept_envs', 'accept_names',
+                 'accept_minority', 'accept_inversions', 'accept_two_primaries',
+                 'accept_primary_status', 'accept_decrees', 'pass_over_ballots')
+STRICT, NEWEST = {'policy': 'strict'}, {'policy': 'newest'}
+PEGASUS = ({'mode': 'careful'}, {'mode': 'historical'})
+MODES = PEGASUS + (STRICT, NEWEST)
+
+
+def all_consents(options):
+    """As many as one recovery takes: the host's and those of this policy."""
+    return CONSENTS + (MORE_CONSENTS if 'policy' in options else ())
 
 # One cluster, and under which options and consents it is judged.
 Case = oracle.namedtuple('Case', 'label options consents nodes')
@@ -84,7 +95,7 @@ def family_replicas():
                             'ERR_TIMEOUT' if s == 'silent' else None) for s in states]
                 for at in range(3)]
         for options in MODES:
-            for consents in (CONSENTS, ()):
+            for consents in (all_consents(options), ()):
                 for nodes in itertools.product(*made):
                     yield options, consents, list(nodes)
 
@@ -101,7 +112,7 @@ def family_places():
             for ballots in itertools.product((None, 0, 1), repeat=4)])
     for options in MODES:
         for nodes in itertools.product(*made):
-            yield options, CONSENTS, list(nodes)
+            yield options, all_consents(options), list(nodes)
 
 
 def family_definitions():
@@ -118,7 +129,7 @@ def family_definitions():
             for one in changes for two in changes])
     for options in MODES:
         for nodes in itertools.product(*made):
-            yield options, CONSENTS, list(nodes)
+            yield options, all_consents(options), list(nodes)
 
 
 def family_consents():
@@ -145,7 +156,7 @@ def family_consents():
         return plain_node(at, tables, rows, 'ERR_NETWORK_FAILURE' if silent else None)
     sets = [tuple(itertools.compress(CONSENTS, bits))
             for bits in itertools.product((0, 1), repeat=len(CONSENTS))]
-    for options in MODES:
+    for options in PEGASUS:
         for consents in sets:
             for silent in itertools.product((0, 1), repeat=3):
                 for things in itertools.product((0, 1), repeat=8):
@@ -159,7 +170,7 @@ def family_names():
         for given in itertools.product(names, repeat=5):
             tables = [plain_table(0, tid, name=name, partitions=1)
                       for tid, name in enumerate(given, 1) if name]
-            yield options, CONSENTS, [plain_node(0, tables, [])]
+            yield options, all_consents(options), [plain_node(0, tables, [])]
 
 
 def family_limits():
@@ -232,7 +243,7 @@ class Random:
 
 def random_options(rng):
     if rng.chance(0.3):
-        return {}
+        return rng.one(({}, STRICT, NEWEST))
     options = {'mode': rng.one(('careful', 'historical'))}
     if rng.chance(0.6):
         for name in oracle.OPTIONS:
@@ -311,7 +322,8 @@ def random_rows(rng, at, tables, spread, noise):
 def random_case(seed, number):
     rng = Random(f'{seed}/{number}')
     noise = rng.one((0, 0, 0.02, 0.1))
-    consents = CONSENTS if rng.chance(0.5) else tuple(c for c in CONSENTS if rng.chance(0.6))
+    consents = (CONSENTS + MORE_CONSENTS if rng.chance(0.5) else
+                tuple(c for c in CONSENTS + MORE_CONSENTS if rng.chance(0.7)))
     count = 1 + rng.below(6)
     if rng.chance(0.01):
         count = 1 + rng.below(70)

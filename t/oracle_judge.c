@@ -1,10 +1,11 @@
 /* oracle_judge -- judges the clusters of its input and tells all of every verdict: what the real
- * judge and the real policy_pegasus say, for t/oracle_compare.py.
+ * judge and the real policies say, for t/oracle_compare.py.
  *
  * Input, a line each, words between single blanks; a text is '=' and its bytes, those that are not
  * printable, blanks and '%' as %XX; '~' is NULL:
  *
- *   options NAME=VALUE...        of the policy, for all clusters below
+ *   options [policy=NAME] [NAME=VALUE...]
+ *                                of the policy (pegasus), for all clusters below
  *   consents NAME...             likewise
  *   cluster LABEL SECOND         a survey begins, finished at this unix second
  *   node NAME ADDRESS|- [ERROR]  ERROR: it is silent
@@ -141,7 +142,7 @@ static void oracle_close(struct oracle *oracle)
 }
 
 /* As kit_init does, which is for tests only. */
-static void oracle_open(struct oracle *oracle, const char *text)
+static void oracle_open(struct oracle *oracle, const struct br_plugin *policy, const char *text)
 {
     struct kit *kit = &oracle->kit;
     struct yaml *options = NULL;
@@ -154,25 +155,38 @@ static void oracle_open(struct oracle *oracle, const char *text)
     if (!kit->loop)
         oracle_die(oracle, "no loop");
     if (yaml_parse(&kit->arena, "options", text, strlen(text), &options, &kit->fail) != BR_OK
-        || plugin_open(&kit->policy, kit->loop, &bridle_policy_pegasus, "policy", options,
-                       &kit->fail)
-               != BR_OK)
+        || plugin_open(&kit->policy, kit->loop, policy, "policy", options, &kit->fail) != BR_OK)
         oracle_die(oracle, kit->fail.text);
     oracle->open = true;
+}
+
+static const struct br_plugin *oracle_policy(const struct oracle *oracle, const char *name)
+{
+    static const struct br_plugin *const policies[] = { &bridle_policy_pegasus,
+                                                        &bridle_policy_strict,
+                                                        &bridle_policy_newest };
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+        if (strcmp(policies[i]->name, name) == 0)
+            return policies[i];
+    oracle_die(oracle, "no such policy");
 }
 
 static void oracle_options(struct oracle *oracle)
 {
     struct buf yaml = { 0 };
+    const struct br_plugin *policy = &bridle_policy_pegasus;
     for (size_t i = 1; i < oracle->words; i++) {
         char *value = strchr(oracle->word[i], '=');
         if (!value)
             oracle_die(oracle, "an option without '='");
         *value++ = '\0';
-        buf_printf(&yaml, "%s: %s\n", oracle->word[i], value);
+        if (strcmp(oracle->word[i], "policy") == 0)
+            policy = oracle_policy(oracle, value);
+        else
+            buf_printf(&yaml, "%s: %s\n", oracle->word[i], value);
     }
     oracle_close(oracle);
-    oracle_open(oracle, buf_string(&yaml));
+    oracle_open(oracle, policy, buf_string(&yaml));
     buf_done(&yaml);
 }
 

@@ -4,6 +4,7 @@
 
 #include "t/judge_kit.h"
 
+TCase *policy_others(void);
 TCase *policy_partition(void);
 
 #endif

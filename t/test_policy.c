@@ -350,5 +350,5 @@ int main(void)
     tcase_add_loop_test(tcase, policy_differ, 0, 2 * CASES(policy_differs));
     tcase_add_loop_test(tcase, policy_majority, 0, 5);
     tcase_add_loop_test(tcase, policy_definitions_max, 0, 2);
-    return test_run("policy", tcase, policy_partition(), NULL);
+    return test_run("policy", tcase, policy_partition(), policy_others(), NULL);
 }
