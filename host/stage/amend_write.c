@@ -1,8 +1,10 @@
 /* amend_write -- an amendment into the store: in one batch, or behind "lock".  Each step begins
  * with a look, so that an answer that never came makes no difference.  See amend.h.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "host/base/mem.h"
 #include "host/recovery/rows.h"
 #include "host/stage/amend_run.h"
 
@@ -358,6 +360,8 @@ static bool writing_run(struct amend_writing *writing)
 static void amend_audit(const struct stage_deed *deed, const struct tool *tool, struct audit *ret)
 {
     const struct stage_amendment *amendment = deed->amendment;
+    const char **servers = mem_array((size_t) amendment->server_count + 1, sizeof *servers);
+    memcpy(servers, amendment->servers, amendment->server_count * sizeof *servers);
     *ret = (struct audit){ .loop = tool->loop,
                            .file = tool->config.recovery.audit_file,
                            .program = "bridle",
@@ -368,7 +372,8 @@ static void amend_audit(const struct stage_deed *deed, const struct tool *tool, 
                            .asked_by = "" };
     audit_add(ret, "file", deed->file);
     audit_add(ret, "amends", amendment->plan);
-    audit_add_list(ret, "nodes", amendment->servers);
+    audit_add_list(ret, "nodes", servers);
+    free(servers);
     for (uint32_t i = 0; i < amendment->finding_count; i++)
         audit_add_finding(ret, BR_WARNING, false, amendment->findings[i]);
 }
