@@ -49,6 +49,9 @@ static void script_number(struct rdsn_incoming *incoming, const struct rpc *rpc,
     struct msg_create_app_response created;
     struct msg_control_meta_response controlled;
     struct msg_get_max_replica_count_response counted;
+    ck_assert(rpc->response == &wire_create_app_response
+              || rpc->response == &wire_control_meta_response
+              || rpc->response == &wire_get_max_replica_count_response);
     wire_init(rpc->response, rpc->response == &wire_create_app_response     ? (void *) &created
                              : rpc->response == &wire_control_meta_response ? (void *) &controlled
                                                                             : (void *) &counted);

@@ -439,12 +439,15 @@ START_TEST(the_operators_word)
 {
     struct script script;
     struct step steps[5];
+    struct msg_cluster_info_response leads;
     int count = 0;
+    wire_init(&wire_cluster_info_response, &leads);
+    leads.err = "ERR_OK";
     for (int i = 0; i < 2; i++) {
         const char *reply = i ? orders[_i].reply : orders[_i].status;
         if (!reply)
             continue;
-        steps[count++] = (struct step){ INFO, "ERR_OK", 0, NULL };
+        steps[count++] = (struct step){ INFO, "ERR_OK", 0, &leads };
         steps[count++] = (struct step){ CLI, reply, 0, NULL };
     }
     steps[count] = (struct step) END;
