@@ -175,6 +175,29 @@ START_TEST(findings_have_limits)
 }
 END_TEST
 
+/* What is missing is empty; a line that is too long is made again without its details. */
+START_TEST(entries_are_cut)
+{
+    static const char *const none[] = { NULL };
+    struct buf path = { 0 };
+    struct buf line = { 0 };
+    audit_add(&audit_one, "policy", NULL);
+    audit_add_list(&audit_one, "nodes", _i ? none : NULL);
+    audit_add_finding(&audit_one, BR_REFUSAL + 1, false, "of no severity");
+    audit_add_finding(&audit_one, BR_WARNING, false, "seen");
+    audit_entry(&audit_one, _i ? "/" : "/c", "begin", _i ? 10 : AUDIT_ENTRY_MAX, &path, &line);
+    ck_assert_int_eq(strncmp(path.data, _i ? "/bridle/audit-2" : "/c/bridle/audit-2", 15), 0);
+    json_t *json = json_loads(line.data, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_msg(json != NULL, "%s", line.data);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "findings_left_out")), _i);
+    ck_assert_int_eq(json_object_get(json, "nodes") != NULL, !_i);
+    ck_assert_uint_eq(json_array_size(json_object_get(json, "findings")), !_i);
+    json_decref(json);
+    buf_done(&path);
+    buf_done(&line);
+}
+END_TEST
+
 /* No file: nothing to do. */
 START_TEST(no_file)
 {
@@ -191,6 +214,7 @@ TCase *recovery_audit_cases(void)
     tcase_add_test(tcase, an_apply_begins_and_ends);
     tcase_add_test(tcase, a_file_that_cannot_be_written);
     tcase_add_loop_test(tcase, findings_have_limits, 0, 2);
+    tcase_add_loop_test(tcase, entries_are_cut, 0, 2);
     tcase_add_loop_test(tcase, no_file, 0, 2);
     return tcase;
 }

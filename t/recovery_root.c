@@ -247,12 +247,53 @@ START_TEST(root_unreadable)
 }
 END_TEST
 
+/* Each key of version 2 is of another kind, or out of its limits. */
+START_TEST(root_strange_journals)
+{
+    static const char *const before[] = {
+        "\"apps\":\"\",\"made\":\"1\"," REST,
+        "\"apps\":\"\",\"made\":-1," REST,
+        "\"apps\":\"\",\"made\":66," REST,
+        "\"apps\":\"\",\"made\":1,\"bulk_load\":1,\"backup\":true,\"converged\":false,"
+        "\"elections\":3",
+        "\"apps\":\"\",\"made\":1,\"bulk_load\":true,\"backup\":1,\"converged\":false,"
+        "\"elections\":3",
+        "\"apps\":\"\",\"made\":1,\"bulk_load\":true,\"backup\":true,\"converged\":1,\"elections\":"
+        "3",
+        "\"apps\":\"\",\"made\":1,\"bulk_load\":true,\"backup\":true,\"converged\":true,"
+        "\"elections\":\"3\"",
+        "\"apps\":\"luck\",\"made\":1," REST,
+        BEFORE ",\"amendment\":7",
+        BEFORE ",\"amendment\":\"short\"",
+    };
+    struct apply_journal journal;
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        struct buf text = { 0 };
+        buf_printf(&text, JOURNAL2("done", "%s"), before[i]);
+        apply_journal_get(buf_bytes(&text), &journal);
+        ck_assert_msg(journal.state == JOURNAL_STRANGE && journal.elections == -1, "%s", text.data);
+        buf_done(&text);
+    }
+    static const char good[] =
+        JOURNAL2("done", "\"apps\":null,\"made\":0,\"bulk_load\":true,\"backup\":false,"
+                         "\"converged\":true,\"elections\":-1");
+    struct buf again = { 0 };
+    apply_journal_get((br_bytes){ good, strlen(good) }, &journal);
+    ck_assert(journal.known && journal.bulk_load && !journal.backup && journal.converged);
+    ck_assert_int_eq(journal.apps, APPS_ABSENT);
+    apply_journal_put(&journal, 7, &again);
+    ck_assert_str_eq(again.data, good);
+    buf_done(&again);
+}
+END_TEST
+
 TCase *recovery_root_cases(void)
 {
     TCase *tcase = tcase_create("root");
     tcase_add_checked_fixture(tcase, recovery_setup, recovery_teardown);
     tcase_add_loop_test(tcase, root_table, 0, ROOT_ROWS);
     tcase_add_test(tcase, root_large_journal);
+    tcase_add_test(tcase, root_strange_journals);
     tcase_add_test(tcase, root_slash);
     tcase_add_test(tcase, root_canceled);
     tcase_add_test(tcase, root_unreadable);
