@@ -356,23 +356,6 @@ static br_status undoing_drop_after(const struct undoing *undoing, struct undo_b
     return status;
 }
 
-/* The nodes of the journal's path that were made for it, the deepest first. */
-static br_status undoing_drop_path(const struct undoing *undoing, struct undo_batch *batch,
-                                   struct fail *ret_fail)
-{
-    char path[BR_PATH_MAX + 1];
-    br_status status = BR_OK;
-    bool goes = true;
-    snprintf(path, sizeof path, "%s", undoing->journal.data);
-    for (uint32_t i = 0; status == BR_OK && goes && i < undoing->undo.facts.journal.made; i++) {
-        *strrchr(path, '/') = '\0';
-        if (!*path)
-            break;
-        status = undoing_drop(undoing, batch, path, &goes, ret_fail);
-    }
-    return status;
-}
-
 /* The last batch; false: *ret_fail. */
 static bool undoing_send_restore(struct undoing *undoing, struct fail *ret_fail)
 {
@@ -387,8 +370,6 @@ static bool undoing_send_restore(struct undoing *undoing, struct fail *ret_fail)
     batch_delete(&batch, undoing->journal.data, facts->journal_version);
     undoing_set_audit(undoing, &batch, "done");
     br_status status = undoing_drop_after(undoing, &batch, ret_fail);
-    if (status == BR_OK)
-        status = undoing_drop_path(undoing, &batch, ret_fail);
     if (status == BR_OK)
         return undoing_commit(undoing, &batch, ret_fail);
     arena_done(&batch.arena);

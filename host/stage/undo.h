@@ -13,10 +13,11 @@
  *   the records, children before their parents, in batches: fence, check of `apps`' version, each
  *       record at the version that was read
  *   one batch: fence, `apps` gone or as it was, bulk_load and backup gone where they came with the
- *       recovery and are empty, the journal gone, and what nodes of its path were made for it
+ *       recovery and are empty, the journal gone
  *
  * From the first batch on nothing of the cluster is visible.  Killed anywhere, asking again
- * finishes it.  The leader lock's directory stays, it is the store's; a node that was there before
+ * finishes it.  The leader lock's directory stays, it is the store's, and so
+ * do the audit's entries and the nodes above them; a node that was there before
  * has its value again, but not its version.
  */
 #ifndef HOST_STAGE_UNDO_H
