@@ -12,7 +12,7 @@
     "{\"version\":2,\"state\":\"" state "\",\"plan\":\"" HASH "\",\"records\":7," before "}"
 #define AMENDING(amendment) JOURNAL2("amending", BEFORE amendment)
 #define REST                "\"bulk_load\":false,\"backup\":true,\"converged\":false,\"elections\":3"
-#define BEFORE              "\"apps\":\"\",\"made\":65," REST
+#define BEFORE              "\"apps\":\"\"," REST
 
 static const struct root_row {
     const char *name;
@@ -37,12 +37,10 @@ static const struct root_row {
     { "undone by version 1", "lock", "1", JOURNAL("1", "undoing", HASH), ROOT_FOREIGN, "" },
     { "version 2 without what was before", "lock", "1", JOURNAL("2", "writing", HASH), ROOT_FOREIGN,
       "not a journal that this version understands" },
-    { "a strange value before", "lock", "1",
-      JOURNAL2("writing", "\"apps\":\"lock\",\"made\":0," REST), ROOT_FOREIGN, "" },
-    { "more nodes made than a path has", "lock", "1",
-      JOURNAL2("writing", "\"apps\":null,\"made\":66," REST), ROOT_FOREIGN, "" },
-    { "fewer than none", "lock", "1", JOURNAL2("writing", "\"apps\":null,\"made\":-1," REST),
+    { "a strange value before", "lock", "1", JOURNAL2("writing", "\"apps\":\"lock\"," REST),
       ROOT_FOREIGN, "" },
+    { "ours, with a key that is not asked for", "lock", "1",
+      JOURNAL2("writing", "\"made\":65," BEFORE), ROOT_OURS, "completes" },
     { "abort 1: unlock and a table", "unlock", "2", NULL, ROOT_TABLES,
       "find apps from remote storage, but [meta_server].recover_from_replica_server = true" },
     { "abort 1: empty value and a table", "", "2", NULL, ROOT_TABLES, "holds 1 tables" },
@@ -251,18 +249,15 @@ END_TEST
 START_TEST(root_strange_journals)
 {
     static const char *const before[] = {
-        "\"apps\":\"\",\"made\":\"1\"," REST,
-        "\"apps\":\"\",\"made\":-1," REST,
-        "\"apps\":\"\",\"made\":66," REST,
-        "\"apps\":\"\",\"made\":1,\"bulk_load\":1,\"backup\":true,\"converged\":false,"
+        "\"apps\":\"\",\"bulk_load\":1,\"backup\":true,\"converged\":false,"
         "\"elections\":3",
-        "\"apps\":\"\",\"made\":1,\"bulk_load\":true,\"backup\":1,\"converged\":false,"
+        "\"apps\":\"\",\"bulk_load\":true,\"backup\":1,\"converged\":false,"
         "\"elections\":3",
-        "\"apps\":\"\",\"made\":1,\"bulk_load\":true,\"backup\":true,\"converged\":1,\"elections\":"
+        "\"apps\":\"\",\"bulk_load\":true,\"backup\":true,\"converged\":1,\"elections\":"
         "3",
-        "\"apps\":\"\",\"made\":1,\"bulk_load\":true,\"backup\":true,\"converged\":true,"
+        "\"apps\":\"\",\"bulk_load\":true,\"backup\":true,\"converged\":true,"
         "\"elections\":\"3\"",
-        "\"apps\":\"luck\",\"made\":1," REST,
+        "\"apps\":\"luck\"," REST,
         BEFORE ",\"amendment\":7",
         BEFORE ",\"amendment\":\"short\"",
     };
@@ -274,9 +269,8 @@ START_TEST(root_strange_journals)
         ck_assert_msg(journal.state == JOURNAL_STRANGE && journal.elections == -1, "%s", text.data);
         buf_done(&text);
     }
-    static const char good[] =
-        JOURNAL2("done", "\"apps\":null,\"made\":0,\"bulk_load\":true,\"backup\":false,"
-                         "\"converged\":true,\"elections\":-1");
+    static const char good[] = JOURNAL2("done", "\"apps\":null,\"bulk_load\":true,\"backup\":false,"
+                                                "\"converged\":true,\"elections\":-1");
     struct buf again = { 0 };
     apply_journal_get((br_bytes){ good, strlen(good) }, &journal);
     ck_assert(journal.known && journal.bulk_load && !journal.backup && journal.converged);

@@ -113,7 +113,6 @@ START_TEST(half_written)
     applier_says(&of, "applied", "left by an unfinished recovery of ours");
     struct root_facts facts = applier_look(&of);
     ck_assert(facts.journal.converged);
-    ck_assert_uint_eq(facts.journal.made, 3);
     ck_assert_int_eq(applier_undo(&of), DEED_DONE);
     applier_says(&of, "undone", "");
     char *after = applier_dump(&of, true);

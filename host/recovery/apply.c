@@ -304,10 +304,8 @@ static void apply_components_read(void *arg, struct call_answer *answer)
     struct rows rows = rows_of(answer);
     for (uint32_t i = 0; i < count; i++) {
         const struct br_value *value = rows_value(&rows);
-        if (!value || value->status == BR_NOTFOUND) {
+        if (!value || value->status == BR_NOTFOUND)
             batch_set(&batch, paths[i], -1, "");
-            apply->mark.made++;
-        }
     }
     apply->mark.bulk_load = apply_row_there(&rows);
     apply->mark.backup = apply_row_there(&rows);

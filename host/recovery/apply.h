@@ -13,7 +13,7 @@
  * The journal is one line of JSON:
  *
  *     {"version":2,"state":"writing","plan":"<SHA-256 of the plan, hex>","records":640,
- *      "apps":null,"made":2,"bulk_load":false,"backup":false,"converged":false,"elections":-1}
+ *      "apps":null,"bulk_load":false,"backup":false,"converged":false,"elections":-1}
  *
  * set in one batch with `apps` = "lock" (so that a kill leaves nothing or our mark) and put to
  * state "done" in one batch with `apps` = "unlock".  Behind "records" stands what an undo needs
@@ -59,7 +59,6 @@ struct apply_journal {
     uint64_t records;          /* as it says */
     bool known;                /* version 2: what follows is */
     enum apps_before apps;
-    uint32_t made; /* so many nodes of the path <root>/bridle, the deepest, were made by us */
     bool bulk_load, backup; /* <root>/bulk_load, <root>/backup were there */
     bool converged;         /* records may be at another version than 0 */
     int64_t elections; /* store.h's number when it was unlocked, our own coming in it; -1: none */

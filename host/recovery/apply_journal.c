@@ -31,22 +31,18 @@ static bool journal_get_apps(const json_t *json, struct apply_journal *ret)
     return true;
 }
 
-static bool journal_get_before(const json_t *json, struct apply_journal *ret)
+static bool journal_get_before(json_t *json, struct apply_journal *ret)
 {
-    const json_t *made = json_object_get(json, "made");
-    const json_t *bulk_load = json_object_get(json, "bulk_load");
-    const json_t *backup = json_object_get(json, "backup");
-    const json_t *converged = json_object_get(json, "converged");
-    const json_t *elections = json_object_get(json, "elections");
-    if (!json_is_integer(made) || !json_is_boolean(bulk_load) || !json_is_boolean(backup)
-        || !json_is_boolean(converged) || !json_is_integer(elections)
-        || json_integer_value(made) < 0 || json_integer_value(made) > APPLY_COMPONENTS_MAX + 1)
+    int bulk_load, backup, converged;
+    json_int_t elections;
+    if (json_unpack(json, "{s:b, s:b, s:b, s:I}", "bulk_load", &bulk_load, "backup", &backup,
+                    "converged", &converged, "elections", &elections)
+        != 0)
         return false;
-    ret->made = (uint32_t) json_integer_value(made);
-    ret->bulk_load = json_is_true(bulk_load);
-    ret->backup = json_is_true(backup);
-    ret->converged = json_is_true(converged);
-    ret->elections = json_integer_value(elections);
+    ret->bulk_load = bulk_load != 0;
+    ret->backup = backup != 0;
+    ret->converged = converged != 0;
+    ret->elections = elections;
     ret->known = true;
     return journal_get_apps(json, ret);
 }
@@ -62,7 +58,7 @@ static bool journal_get_amendment(const json_t *json, struct apply_journal *ret)
     return *ret->amendment != '\0';
 }
 
-static bool journal_get(const json_t *json, struct apply_journal *ret)
+static bool journal_get(json_t *json, struct apply_journal *ret)
 {
     const char *state = json_string_value(json_object_get(json, "state"));
     const char *hash = json_string_value(json_object_get(json, "plan"));
@@ -107,9 +103,9 @@ void apply_journal_put(const struct apply_journal *journal, uint64_t records, st
                (unsigned long long) records);
     if (journal->known)
         buf_printf(buf,
-                   ",\"apps\":%s,\"made\":%u,\"bulk_load\":%s,\"backup\":%s,\"converged\":%s,"
+                   ",\"apps\":%s,\"bulk_load\":%s,\"backup\":%s,\"converged\":%s,"
                    "\"elections\":%lld",
-                   apps[journal->apps], journal->made, journal->bulk_load ? "true" : "false",
+                   apps[journal->apps], journal->bulk_load ? "true" : "false",
                    journal->backup ? "true" : "false", journal->converged ? "true" : "false",
                    (long long) journal->elections);
     if (*journal->amendment)
