@@ -72,6 +72,7 @@ TCase *recovery_audit_cases(void);
 TCase *recovery_fault_cases(void);
 TCase *recovery_kill_cases(void);
 TCase *recovery_load_cases(void);
+TCase *recovery_odd_cases(void);
 TCase *recovery_repair_cases(void);
 
 #endif

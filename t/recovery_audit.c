@@ -1,10 +1,13 @@
 /* recovery_audit -- what a recovery leaves about itself: beside the metadata and in a file. */
 #include "t/recovery.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,6 +130,28 @@ START_TEST(an_apply_begins_and_ends)
 }
 END_TEST
 
+/* An entry that the batch has no room for is in the file alone. */
+START_TEST(a_batch_without_room)
+{
+    struct plugin *store = recovery_store("memory", NULL);
+    struct cluster cluster;
+    struct plan plan;
+    recovery_cluster(&cluster, 3, 4, 5);
+    plan_make(&plan, &cluster, "/c", LAYOUT_25);
+    if (_i)
+        store->ops.store.batch_ops_max = 4; /* two components, journal and `apps` */
+    else
+        store->ops.store.batch_bytes_max = 600;
+    struct applied applied = audit_apply(store, &plan);
+    ck_assert_msg(applied.status == BR_OK, "%s", applied.text);
+    ck_assert_int_eq(audit_stored(store, "begin"), 0);
+    audit_expect(0, "begin", "");
+    audit_expect(1, "done", "");
+    cluster_done(&cluster);
+    recovery_close(store);
+}
+END_TEST
+
 /* A file that cannot be written is no reason to leave a cluster dead. */
 START_TEST(a_file_that_cannot_be_written)
 {
@@ -141,6 +166,46 @@ START_TEST(a_file_that_cannot_be_written)
     ck_assert_ptr_nonnull(strstr(recovery_logged(), "cannot be appended to: Is a directory"));
     cluster_done(&cluster);
     recovery_close(store);
+}
+END_TEST
+
+/* The disk is full, at once or within a line. */
+START_TEST(a_disk_that_is_full)
+{
+    struct rlimit limit, before;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    if (_i) {
+        limit = before;
+        limit.rlim_cur = (64 << 10) + 100;
+        int fd = open(audit_file.data, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ck_assert_int_eq(ftruncate(fd, 64 << 10), 0);
+        close(fd);
+        ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    } else {
+        audit_one.file = "/dev/full";
+    }
+    audit_note(&audit_one, "begin", "");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_ptr_nonnull(strstr(recovery_logged(), "cannot be appended to: No space left"));
+}
+END_TEST
+
+/* Somebody whom no user database knows is a number. */
+START_TEST(a_user_without_a_name)
+{
+    struct buf path = { 0 };
+    struct buf line = { 0 };
+    if (geteuid() != 0) {
+        puts("SKIPPED: only root can be somebody without a name");
+        return;
+    }
+    ck_assert_int_eq(seteuid(2000000007), 0);
+    audit_entry(&audit_one, "/c", "begin", AUDIT_ENTRY_MAX, &path, &line);
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_msg(strstr(line.data, "\"user\":\"2000000007\"") != NULL, "%s", line.data);
+    buf_done(&path);
+    buf_done(&line);
 }
 END_TEST
 
@@ -212,7 +277,10 @@ TCase *recovery_audit_cases(void)
     TCase *tcase = tcase_create("audit");
     tcase_add_checked_fixture(tcase, audit_setup, audit_teardown);
     tcase_add_test(tcase, an_apply_begins_and_ends);
+    tcase_add_loop_test(tcase, a_batch_without_room, 0, 2);
     tcase_add_test(tcase, a_file_that_cannot_be_written);
+    tcase_add_loop_test(tcase, a_disk_that_is_full, 0, 2);
+    tcase_add_test(tcase, a_user_without_a_name);
     tcase_add_loop_test(tcase, findings_have_limits, 0, 2);
     tcase_add_loop_test(tcase, entries_are_cut, 0, 2);
     tcase_add_loop_test(tcase, no_file, 0, 2);

@@ -285,8 +285,7 @@ static uint32_t apply_components(const struct apply *apply, struct arena *arena,
 
 static bool apply_row_there(struct rows *rows)
 {
-    const struct br_value *value = rows_value(rows);
-    return value && value->status == BR_OK;
+    return rows_value(rows)->status == BR_OK;
 }
 
 static void apply_components_read(void *arg, struct call_answer *answer)
@@ -303,8 +302,7 @@ static void apply_components_read(void *arg, struct call_answer *answer)
     uint32_t count = apply_components(apply, &batch.memory, paths);
     struct rows rows = rows_of(answer);
     for (uint32_t i = 0; i < count; i++) {
-        const struct br_value *value = rows_value(&rows);
-        if (!value || value->status == BR_NOTFOUND)
+        if (rows_value(&rows)->status == BR_NOTFOUND)
             batch_set(&batch, paths[i], -1, "");
     }
     apply->mark.bulk_load = apply_row_there(&rows);
@@ -516,12 +514,10 @@ void apply_walked(struct apply *apply)
 /* -- The start ----------------------------------------------------------------------------------
  */
 
-/* The store's limits, less what every batch holds beside its records; false: a record of the plan
- * does not fit. */
-static bool apply_limits(struct apply *apply)
+/* The store's limits, less what every batch holds beside its records. */
+static void apply_limits(struct apply *apply)
 {
     const struct br_store *ops = &apply->store->ops.store;
-    const struct plan *plan = apply->request.plan;
     size_t fence = apply->request.fence ? strlen(apply->request.fence) : 0;
     size_t extra = fence + apply->apps.size + (size_t) APPLY_EXTRA_OPS * ops->write_overhead;
     size_t bytes = ops->batch_bytes_max ? ops->batch_bytes_max : APPLY_BATCH_BYTES;
@@ -531,23 +527,37 @@ static bool apply_limits(struct apply *apply)
     apply->flights = ops->batches_max ? ops->batches_max : 1;
     if (apply->flights > APPLY_FLIGHT_MAX)
         apply->flights = APPLY_FLIGHT_MAX;
-    bool fits = !ops->batch_bytes_max
-                || plan->widest_path + plan->largest + ops->write_overhead <= apply->bytes_max;
-    return apply->ops_max && fits && plan->largest <= BR_STORE_VALUE_MAX;
+}
+
+/* Does the largest record of the plan fit? */
+static bool apply_fits(const struct apply *apply)
+{
+    const struct br_store *ops = &apply->store->ops.store;
+    const struct plan *plan = apply->request.plan;
+    const size_t size = plan->widest_path + plan->largest + ops->write_overhead;
+    return plan->largest <= BR_STORE_VALUE_MAX
+           && (!ops->batch_bytes_max || size <= apply->bytes_max);
 }
 
 static void apply_kick(struct apply *apply)
 {
     const struct plan *plan = apply->request.plan;
-    if (apply_limits(apply)) {
+    struct buf text = { 0 };
+    apply_limits(apply);
+    if (apply->ops_max && apply_fits(apply)) {
         apply_look(apply);
         return;
     }
-    struct buf text = { 0 };
-    buf_printf(&text,
-               "the record %s has %zu bytes, more than one batch of the store takes (%zu): "
-               "shorten the table's environments, or use another store",
-               plan->largest_path, plan->largest, apply->bytes_max);
+    if (!apply->ops_max)
+        buf_printf(&text,
+                   "a batch of the store takes %u operations, less than the fence, the check and "
+                   "one record: use another store",
+                   apply->store->ops.store.batch_ops_max);
+    else
+        buf_printf(&text,
+                   "the record %s has %zu bytes, more than one batch of the store takes (%zu): "
+                   "shorten the table's environments, or use another store",
+                   plan->largest_path, plan->largest, apply->bytes_max);
     apply_end(apply, BR_TOOBIG, text.data);
     buf_done(&text);
 }

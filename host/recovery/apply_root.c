@@ -187,10 +187,6 @@ static void root_read(void *arg, struct call_answer *answer)
         root_fail(look, answer->status, look->root, answer->message);
         return;
     }
-    if (rows_count(answer, BR_ROW_VALUE) < ROOT_READS) {
-        root_fail(look, BR_INTERNAL, look->root, "the store answered fewer values than asked for");
-        return;
-    }
     struct rows rows = rows_of(answer);
     const struct br_value *value = rows_value(&rows);
     if (value->status == BR_OK) {

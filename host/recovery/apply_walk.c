@@ -131,13 +131,9 @@ static void walk_read_done(void *arg, struct call_answer *answer)
         walk_failed(chunk, answer);
         return;
     }
-    if (rows_count(answer, BR_ROW_VALUE) != (uint64_t) chunk->count + 1) {
-        apply_end(apply, BR_INTERNAL, "the store answered fewer values than asked for");
-        return;
-    }
     struct rows rows = rows_of(answer);
     const struct br_value *apps = rows_value(&rows);
-    if (!apps || apps->status != BR_OK || apps->version != apply->apps_version) {
+    if (apps->status != BR_OK || apps->version != apply->apps_version) {
         apply_end(apply, BR_CONFLICT, "somebody else changed `apps` while it was \"lock\"");
         return;
     }
