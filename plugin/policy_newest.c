@@ -36,7 +36,7 @@ static br_status newest_partition(struct br_env *env, const struct br_partition_
 {
     char what[BR_FINDING_TEXT_MAX];
     br_status status = pegasus_partition(env, evidence, verdict);
-    if (status != BR_OK || verdict->primary < 0)
+    if (verdict->primary < 0)
         return status;
     const struct br_replica *primary = evidence->replicas[verdict->primary];
     const struct br_replica *passed = newest_passed(evidence, primary);

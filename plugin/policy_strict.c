@@ -126,7 +126,7 @@ static br_status strict_partition(struct br_env *env, const struct br_partition_
                                   struct br_partition_verdict *verdict)
 {
     br_status status = pegasus_partition(env, evidence, verdict);
-    if (status != BR_OK || verdict->primary < 0)
+    if (verdict->primary < 0)
         return status;
     strict_minority(env, evidence, verdict);
     strict_inversion(env, evidence, verdict);

@@ -43,6 +43,12 @@ static const struct others_case {
       "1,3,2",
       { 0 },
       0 },
+    /* A primary in error is warned of and not asked about. */
+    { &bridle_policy_newest,
+      { { 5, 9, 9, E }, { 4, 8, 8, I }, { 3, 8, 8, I } },
+      "1,3,2",
+      { 0 },
+      0 },
 
     { &bridle_policy_strict,
       { { 5, 9, 9, I } },
@@ -67,6 +73,11 @@ static const struct others_case {
       { "accept_two_primaries" },
       "has more than one primary: node(10.0.0.1:34801) (ballot 5, committed 9) and "
       "node(10.0.0.3:34801) (ballot 4, committed 9)" },
+    { &bridle_policy_strict,
+      { { 5, 9, 9, P }, { 4, 9, 9, P }, { 3, 9, 9, S } },
+      "1,3,2",
+      { "accept_two_primaries" },
+      "and node(10.0.0.2:34801) (ballot 4, committed 9)" },
     { &bridle_policy_strict,
       { { 5, 9, 9, E }, { 4, 9, 9, I }, { 3, 9, 9, I } },
       "1,3,2",
@@ -139,6 +150,7 @@ END_TEST
 /* -- Tables: what policy_pegasus warns of ----------------------------------------------------- */
 
 static const char *const others_envs[] = { "a", "1" };
+static const char *const others_envs_too[] = { "a", "2" };
 
 static void others_odd(struct kit *kit, int which)
 {
@@ -154,6 +166,12 @@ static void others_odd(struct kit *kit, int which)
         claim->env_count = 1;
         break;
     case 3: kit_table_everywhere(kit, 2, "t", 1); break;
+    case 4: /* as many, of other values */
+        for (int i = 0; i < NODES; i++) {
+            kit->nodes[i].tables[0].envs = i == 1 ? others_envs_too : others_envs;
+            kit->nodes[i].tables[0].env_count = 1;
+        }
+        break;
     default: break;
     }
     for (int32_t i = 0; i < NODES; i++)
@@ -164,7 +182,8 @@ static void others_odd(struct kit *kit, int which)
 START_TEST(others_tables)
 {
     static const char *const consents[] = { "accept_definitions", "accept_unavailable",
-                                            "accept_envs", "accept_names", NULL };
+                                            "accept_envs",        "accept_names",
+                                            "accept_envs",        NULL };
     static const struct br_plugin *const policies[] = { &bridle_policy_pegasus,
                                                         &bridle_policy_newest,
                                                         &bridle_policy_strict };
@@ -193,6 +212,6 @@ TCase *policy_others(void)
     TCase *tcase = tcase_create("others");
     tcase_add_loop_test(tcase, others_case, 0,
                         2 * (int) (sizeof others_cases / sizeof *others_cases));
-    tcase_add_loop_test(tcase, others_tables, 0, 5);
+    tcase_add_loop_test(tcase, others_tables, 0, 6);
     return tcase;
 }
