@@ -159,13 +159,23 @@ void audit_entry(const struct audit *audit, const char *root, const char *step, 
 
 /* -- The file --------------------------------------------------------------------------------- */
 
+/* Did the last writer get no further than into a line? */
+static bool audit_torn(int fd)
+{
+    char last;
+    off_t size = lseek(fd, 0, SEEK_END);
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
 /* 0, or errno. */
 static int audit_write(const char *file, const struct buf *line)
 {
-    int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    int fd = open(file, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return errno;
     struct buf whole = { 0 };
+    if (audit_torn(fd))
+        buf_char(&whole, '\n');
     buf_put(&whole, line->data, line->size);
     buf_char(&whole, '\n');
     ssize_t size;
