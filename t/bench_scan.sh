@@ -2,7 +2,8 @@
 # bench_scan.sh [REPLICAS [FILE_PARTITIONS]] -- transport_scan over so many replica directories (100000),
 # as a server of Pegasus's has them (.app-info, .init-info, data/rdb/, a log), beside `find -name
 # .app-info` over the same tree, both warm, the best of three; then transport_replay of a survey of so
-# many partitions (1000000), three replicas each, with the memory that it takes.
+# many partitions (1000000), three replicas each, with the memory that it takes, and transport_sim, which
+# makes as many, beside it.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 replicas=${1:-100000}
@@ -55,3 +56,4 @@ grep -c '^\[' "$dir/again.json" | grep -qx $((partitions * 3)) || die 'not all r
 awk -v n="$partitions" -v us="$took" -v kib="$(sed -n 's/^peak \([0-9]*\) KiB$/\1/p' "$dir/out")" \
     -v size="$(stat -c %s "$dir/large.json")" 'BEGIN {
     printf "%d partitions replayed from a survey of %.0f MB: %.2f s, %.0f MB at most, the new survey included\n", n, size / 1e6, us / 1e6, kib / 1024 }'
+"$top_builddir/t/bench_evidence" "$dir/large.json" "$partitions"
