@@ -22,6 +22,7 @@
 #define PEGASUS_CONSENT_UNAVAILABLE "accept_unavailable"
 #define PEGASUS_CONSENT_ENVS        "accept_envs"
 #define PEGASUS_CONSENT_NAMES       "accept_names"
+#define PEGASUS_CONSENT_NO_TABLES   "accept_no_tables"
 
 enum pegasus_kind { PEGASUS_I32, PEGASUS_I64, PEGASUS_TEXT, PEGASUS_FLAG };
 
@@ -373,12 +374,25 @@ static void pegasus_name(struct br_env *env, const struct br_table *table, uint3
     pegasus_odd(env, verdict->findings, subject, PEGASUS_CONSENT_NAMES, what);
 }
 
+/* An empty cluster recovers, and a list of servers that were never the cluster's looks the same. */
+static void pegasus_no_tables(struct br_env *env, struct br_findings *findings)
+{
+    const struct pegasus *pegasus = env->self;
+    const struct br_subject subject = { -1, -1, -1, BR_WARNING, NULL, NULL };
+    if (pegasus_careful(pegasus, pegasus->advice))
+        pegasus_odd(env, findings, subject, PEGASUS_CONSENT_NO_TABLES,
+                    "no node described a table, so that none is recovered: if there were any, "
+                    "these are not their nodes, or their disks are not mounted");
+}
+
 /* From the largest id down, which therefore keeps its name. */
 br_status pegasus_names(struct br_env *env, const struct br_names_evidence *evidence,
                         struct br_names_verdict *verdict)
 {
     struct arena arena;
     struct intern taken;
+    if (!evidence->count)
+        pegasus_no_tables(env, verdict->findings);
     arena_init(&arena, 0);
     intern_init(&taken, &arena);
     for (uint32_t i = evidence->count; i-- > 0;)

@@ -47,8 +47,8 @@ static const struct br_option pegasus_options[] = {
                       "recovery (historical)."),
     BR_CHOICE(struct pegasus, advice, .choices = "by_mode|yes|no", .fallback = "by_mode",
               .help = "Warn of what Apache Pegasus is silent about: environments that may be "
-                      "incomplete, tables written as dropped, primaries in error or learning (yes: "
-                      "careful; no: historical)."),
+                      "incomplete, tables written as dropped, primaries in error or learning, no "
+                      "tables at all (yes: careful; no: historical)."),
     BR_CHOICE(struct pegasus, unavailable, .choices = "by_mode|recover|drop", .fallback = "by_mode",
               .help = "What becomes of a table that nodes hold replicas of and that none of them "
                       "describes as available: it comes back as an ordinary table, with a warning "

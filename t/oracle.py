@@ -371,6 +371,10 @@ def make_tables(claims, nodes, second, meant, findings):
 
 def make_names(tables, meant, findings):
     """C11: the largest id keeps the name.  A name that would get too long stays, and is refused."""
+    if not tables and meant['advice'] == 'yes':
+        odd(meant, findings, NAME, -1, -1, -1, 'accept_no_tables',
+            'no node described a table, so that none is recovered: if there were any, these are '
+            'not their nodes, or their disks are not mounted')
     separator = '-' if meant['conflict_name'] == 'name-id' else '__'
     taken = set()
     for at in reversed(range(len(tables))):

@@ -26,7 +26,8 @@ CONSENTS = ('skip_bad_nodes', 'skip_lost_partitions', 'skip_stray_replicas', 'pa
 # Those of the policies strict and newest.
 MORE_CONSENTS = ('accept_definitions', 'accept_unavailable', 'accept_envs', 'accept_names',
                  'accept_minority', 'accept_inversions', 'accept_two_primaries',
-                 'accept_primary_status', 'accept_decrees', 'pass_over_ballots')
+                 'accept_primary_status', 'accept_decrees', 'accept_no_tables',
+                 'pass_over_ballots')
 STRICT, NEWEST = {'policy': 'strict'}, {'policy': 'newest'}
 PEGASUS = ({'mode': 'careful'}, {'mode': 'historical'})
 MODES = PEGASUS + (STRICT, NEWEST)

@@ -172,6 +172,10 @@ static void others_odd(struct kit *kit, int which)
             kit->nodes[i].tables[0].env_count = 1;
         }
         break;
+    case 5:
+        for (int i = 0; i < NODES; i++)
+            kit->nodes[i].table_count = 0;
+        break;
     default: break;
     }
     for (int32_t i = 0; i < NODES; i++)
@@ -181,9 +185,10 @@ static void others_odd(struct kit *kit, int which)
 
 START_TEST(others_tables)
 {
-    static const char *const consents[] = { "accept_definitions", "accept_unavailable",
-                                            "accept_envs",        "accept_names",
-                                            "accept_envs",        NULL };
+    static const char *const consents[] = {
+        "accept_definitions", "accept_unavailable", "accept_envs", "accept_names",
+        "accept_envs",        "accept_no_tables",   NULL
+    };
     static const struct br_plugin *const policies[] = { &bridle_policy_pegasus,
                                                         &bridle_policy_newest,
                                                         &bridle_policy_strict };
@@ -212,6 +217,6 @@ TCase *policy_others(void)
     TCase *tcase = tcase_create("others");
     tcase_add_loop_test(tcase, others_case, 0,
                         2 * (int) (sizeof others_cases / sizeof *others_cases));
-    tcase_add_loop_test(tcase, others_tables, 0, 6);
+    tcase_add_loop_test(tcase, others_tables, 0, 7);
     return tcase;
 }
