@@ -5,7 +5,7 @@ set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 passed=0
 
-for file in bridled onebox replay scan sim zookeeper; do
+for file in bridled etcd onebox replay scan sim zookeeper; do
     conf=$top_srcdir/conf/$file.yaml
     "$top_builddir/bridled" --check -c "$conf" >"$dir/out" 2>&1 || { cat "$dir/out"; die "$file.yaml"; }
     root=$(sed -n 's/^  cluster_root: //p' "$conf")

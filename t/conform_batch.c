@@ -267,14 +267,17 @@ static void make_children(uint32_t count)
     enum { BATCH = 250 };
     char paths[BATCH][128];
     struct br_write writes[BATCH];
-    for (uint32_t i = 0; i < count; i += BATCH) {
-        for (uint32_t j = 0; j < BATCH; j++) {
+    const uint32_t max = in->plugin.ops.store.batch_ops_max;
+    for (uint32_t size, i = 0; i < count; i += size) {
+        size = max && max < BATCH ? max : BATCH;
+        size = count - i < size ? count - i : size;
+        for (uint32_t j = 0; j < size; j++) {
             snprintf(paths[j], sizeof paths[j], "%s", at("n%u", i + j));
             writes[j] = (struct br_write){ .kind = BR_CREATE,
                                            .path = paths[j],
                                            .value = { paths[j], strlen(paths[j]) } };
         }
-        ck_assert_msg(conform_commit(in, writes, BATCH) == BR_OK, "%s", conform.text);
+        ck_assert_msg(conform_commit(in, writes, size) == BR_OK, "%s", conform.text);
     }
 }
 

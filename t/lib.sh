@@ -185,12 +185,14 @@ undone() {
     diff "$1.less" "$2.less" >"$2.diff" || { cut -c1-200 "$2.diff"; return 1; }
 }
 
-# store_for KIND: sets store_sets for sqlite, memory, or zookeeper (then ZK_HOSTS must be set).
+# store_for KIND: sets store_sets for sqlite, memory, zookeeper (then ZK_HOSTS must be set), or etcd
+# (ETCD_HOSTS).
 store_for() {
     case $1 in
         sqlite) store_sets="--set store.plugin=sqlite --set store.file=$dir/meta.db" ;;
         memory) store_sets="--set store.plugin=memory" ;;
         zookeeper) store_sets="--set store.plugin=zookeeper --set store.hosts=$ZK_HOSTS" ;;
-        *) die "store is sqlite, memory or zookeeper, not $1" ;;
+        etcd) store_sets="--set store.plugin=etcd --set store.hosts=$ETCD_HOSTS" ;;
+        *) die "store is sqlite, memory, zookeeper or etcd, not $1" ;;
     esac
 }

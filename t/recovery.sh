@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # recovery.sh [STORE] -- the contract with real processes: bridled, replicad and bridle, on SQLite (the
-# default) or on the ZooKeeper of $ZK_HOSTS.
+# default), on the ZooKeeper of $ZK_HOSTS or the etcd of $ETCD_HOSTS.
 set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 [ "${1:-sqlite}" = sqlite ] || long

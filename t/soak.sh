@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on both stores, replica
+# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on SQLite, ZooKeeper and etcd, replica
 # servers with data killed, wiped and hung under a load, learning, the judge against its oracle on all
 # small clusters and random ones, a million simulated recoveries, then every fuzzer for SECONDS each.
 set -euo pipefail
@@ -16,6 +16,10 @@ echo "seed $seed"
 "$top_srcdir/t/replica.sh" 120 "$seed"
 "$top_srcdir/t/storm.sh" sqlite 60 "$seed"
 "$top_srcdir/t/storm.sh" zookeeper 60 "$seed"
+"$top_srcdir/t/etcd.sh" "$top_srcdir/t/sweep.sh" etcd 60 "$seed"
+"$top_srcdir/t/etcd.sh" "$top_srcdir/t/recovery.sh" etcd
+"$top_srcdir/t/etcd.sh" "$top_srcdir/t/hot.sh" etcd
+"$top_srcdir/t/storm.sh" etcd 60 "$seed"
 "$top_srcdir/t/failover.sh" 100 "$seed"
 "$top_srcdir/t/tables.sh" sqlite 20 "$seed" 256
 "$top_srcdir/t/tables.sh" zookeeper 20 "$seed" 256

@@ -9,6 +9,8 @@ export top_srcdir top_builddir
 store=${1:-sqlite}
 if [ "$store" = zookeeper ] && [ -z "${ZK_HOSTS:-}" ]; then
     exec "$top_srcdir/t/zookeeper.sh" "${BASH_SOURCE[0]}" "$@"
+elif [ "$store" = etcd ] && [ -z "${ETCD_HOSTS:-}" ]; then
+    exec "$top_srcdir/t/etcd.sh" "${BASH_SOURCE[0]}" "$@"
 fi
 rounds=${2:-5}
 seed=${3:-1}

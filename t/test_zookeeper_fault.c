@@ -11,74 +11,6 @@
 /* Long enough for the tick time of t/zookeeper.sh to grant it as it is. */
 #define SHORT_SESSION "session_timeout=1s"
 
-static void expect_owner(struct instance *in, const char *path, const char *last, const char *now)
-{
-    struct answer answer;
-    answer_init(&answer);
-    store_owner(&in->plugin, path, last, answer_take, &answer);
-    answer_wait(&answer);
-    ck_assert_msg(answer.status == BR_OK, "%s", answer.text);
-    ck_assert_uint_eq(answer.value.size, strlen(now));
-    ck_assert_mem_eq(answer.value.data, now, answer.value.size);
-    answer_done(&answer);
-}
-
-static br_status commit_fenced(struct instance *in, const char *fence, const char *path)
-{
-    const struct br_write writes[] = { { .kind = BR_FENCE, .path = fence },
-                                       { .kind = BR_CREATE, .path = path } };
-    return conform_commit(in, writes, 2);
-}
-
-static void time_is_up(void *up)
-{
-    *(bool *) up = true;
-}
-
-static void let_pass(br_time time)
-{
-    bool up = false;
-    loop_after(conform.loop, time, time_is_up, &up);
-    while (!up)
-        loop_turn(conform.loop);
-}
-
-/* After a lost connection: until the store says something else than "not connected". */
-static br_status get_when_back(struct instance *in, const char *path)
-{
-    br_status status;
-    br_time until = loop_now(conform.loop) + (br_time) conform.patience * BR_SECOND;
-    while ((status = conform_get(in, path, NULL, NULL)) == BR_UNAVAILABLE) {
-        ck_assert(loop_now(conform.loop) < until);
-        let_pass(5 * BR_MILLISECOND); /* it answers at once: not all the time */
-    }
-    return status;
-}
-
-static br_status unlock(struct instance *in, const char *fence)
-{
-    struct answer answer;
-    answer_init(&answer);
-    store_unlock(&in->plugin, fence, PLUGIN_FOREVER, answer_take, &answer);
-    answer_wait(&answer);
-    br_status status = answer.status;
-    answer_done(&answer);
-    return status;
-}
-
-static uint32_t child_count(struct instance *in, const char *path)
-{
-    struct answer answer;
-    char **names;
-    uint32_t count;
-    ck_assert_int_eq(conform_list(in, path, &answer, &names, &count), BR_OK);
-    for (uint32_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
-    answer_done(&answer);
-    return count;
-}
-
 /* -- Elections ----------------------------------------------------------------------------------
  */
 
@@ -93,7 +25,7 @@ START_TEST(strange_children_are_no_candidates)
         ck_assert_int_eq(conform_write(in, BR_CREATE, at("%s", strange[i]), "x:1", 0), BR_OK);
     char *fence = server_lock(in, conform.root, "h:1");
     ck_assert_str_eq(fence, at("LOCKNODE0000000006"));
-    expect_owner(in, conform.root, "", "h:1");
+    server_expect_owner(in, conform.root, "", "h:1");
     free(fence);
     instance_free(in);
 }
@@ -108,7 +40,7 @@ START_TEST(leftover_is_deleted)
     ck_assert_int_eq(conform_write(in, BR_CREATE, at("LOCKNODE0000000000"), "h:1", 0), BR_OK);
     ck_assert_int_eq(conform_write(in, BR_CREATE, at("guidLOCKNODE0000000001"), "i:1", 0), BR_OK);
     server_ask_lock(in, conform.root, "h:1", &lock);
-    expect_owner(in, conform.root, "h:1", "i:1");
+    server_expect_owner(in, conform.root, "h:1", "i:1");
     ck_assert_int_eq(conform_get(in, at("LOCKNODE0000000000"), NULL, NULL), BR_NOTFOUND);
     ck_assert(!lock.done);
     ck_assert_int_eq(conform_write(in, BR_DELETE, at("guidLOCKNODE0000000001"), "", -1), BR_OK);
@@ -130,7 +62,7 @@ START_TEST(deleted_candidate_stands_again)
     while (conform_get(in, at("LOCKNODE0000000001"), NULL, NULL) != BR_OK)
         ck_assert(!lock.done);
     ck_assert_int_eq(conform_write(in, BR_DELETE, at("LOCKNODE0000000001"), "", -1), BR_OK);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
     answer_wait(&lock);
     ck_assert_int_eq(lock.status, BR_OK);
     ck_assert_int_eq(memcmp(lock.value.data, at("LOCKNODE0000000002"), lock.value.size), 0);
@@ -149,7 +81,7 @@ START_TEST(canceled_candidate_leaves)
     char *fence = server_lock(in, conform.root, "h:1");
     answer_init(&lock);
     struct br_call *call = store_lock(&in->plugin, conform.root, "i:2", answer_take, &lock);
-    while (_i && child_count(in, conform.root) < 2)
+    while (_i && server_child_count(in, conform.root) < 2)
         ck_assert(!lock.done);
     store_cancel(&in->plugin, call);
     answer_wait(&lock);
@@ -157,8 +89,8 @@ START_TEST(canceled_candidate_leaves)
     answer_done(&lock);
     while (in->plugin.owner.outstanding > 0)
         loop_turn(conform.loop);
-    ck_assert_uint_eq(child_count(in, conform.root), 1);
-    ck_assert_int_eq(commit_fenced(in, fence, at("n")), BR_OK);
+    ck_assert_uint_eq(server_child_count(in, conform.root), 1);
+    ck_assert_int_eq(server_commit_fenced(in, fence, at("n")), BR_OK);
     free(fence);
     instance_free(in);
 }
@@ -216,7 +148,7 @@ START_TEST(session_expires)
     server_ask_lock(other, at("lock"), "i:2", &lock);
     answer_init(&owner);
     store_owner(&in->plugin, at("lock"), "h:1", answer_take, &owner);
-    ck_assert_int_eq(commit_fenced(in, fence, at("before")), BR_OK);
+    ck_assert_int_eq(server_commit_fenced(in, fence, at("before")), BR_OK);
     ck_assert(!lost.done && !lock.done && !owner.done);
     server_end_session(in);
     answer_wait(&lost);
@@ -225,10 +157,10 @@ START_TEST(session_expires)
     ck_assert_int_eq(lock.status, BR_OK);
     answer_wait(&owner);
     ck_assert_int_eq(memcmp(owner.value.data, "i:2", 3), 0);
-    ck_assert_int_eq(get_when_back(in, at("before")), BR_OK);
-    ck_assert_int_eq(commit_fenced(in, fence, at("after")), BR_FENCED);
+    ck_assert_int_eq(server_get_when_back(in, at("before")), BR_OK);
+    ck_assert_int_eq(server_commit_fenced(in, fence, at("after")), BR_FENCED);
     ck_assert_int_eq(conform_get(in, at("after"), NULL, NULL), BR_NOTFOUND);
-    ck_assert_int_eq(unlock(in, fence), BR_NOTFOUND);
+    ck_assert_int_eq(server_unlock(in, fence), BR_NOTFOUND);
     answer_done(&lost);
     answer_done(&lock);
     answer_done(&owner);
@@ -246,12 +178,12 @@ START_TEST(waiting_session_expires)
     struct instance *other = server_instance(SHORT_SESSION, NULL);
     char *fence = server_lock(in, conform.root, "h:1");
     server_ask_lock(other, conform.root, "i:2", &lock);
-    while (child_count(in, conform.root) < 2)
+    while (server_child_count(in, conform.root) < 2)
         ck_assert(!lock.done);
     server_end_session(other);
     while (conform_get(in, at("LOCKNODE0000000002"), NULL, NULL) != BR_OK)
         ck_assert(!lock.done);
-    ck_assert_int_eq(unlock(in, fence), BR_OK);
+    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
     answer_wait(&lock);
     ck_assert_int_eq(lock.status, BR_OK);
     answer_done(&lock);
@@ -325,7 +257,7 @@ static uint32_t stream_check(struct stream *stream)
         ck_assert_msg(status == BR_UNKNOWN || there == (status == BR_OK), "batch %u: status %d, %s",
                       batch, status, there ? "there" : "not there");
         if (there)
-            ck_assert_uint_eq(child_count(stream->in, at("b%u", batch)), STREAM_WRITES - 1);
+            ck_assert_uint_eq(server_child_count(stream->in, at("b%u", batch)), STREAM_WRITES - 1);
         doubts += status == BR_UNKNOWN;
         answer_done(&stream->answers[batch]);
     }
@@ -344,14 +276,14 @@ START_TEST(killed_in_mid_stream)
     server_kill();
     stream_finish(stream);
     server_start();
-    ck_assert_int_eq(get_when_back(stream->in, conform.root), BR_OK);
+    ck_assert_int_eq(server_get_when_back(stream->in, conform.root), BR_OK);
     stream_run(stream, STREAM_BATCHES);
     stream_finish(stream);
     ck_assert_uint_ge(stream_check(stream), 1);
     /* The session lives on in the server's log, and so does the lock. */
     ck_assert(!lost.done);
-    ck_assert_int_eq(commit_fenced(stream->in, fence, at("fenced")), BR_OK);
-    ck_assert_int_eq(unlock(stream->in, fence), BR_OK);
+    ck_assert_int_eq(server_commit_fenced(stream->in, fence, at("fenced")), BR_OK);
+    ck_assert_int_eq(server_unlock(stream->in, fence), BR_OK);
     answer_wait(&lost);
     answer_done(&lost);
     free(fence);
@@ -372,7 +304,7 @@ START_TEST(killed_under_reads_and_locks)
     for (int i = 0; i < READS; i++)
         paths[i] = conform.root;
     server_ask_lock(other, conform.root, "i:2", &lock);
-    while (child_count(in, conform.root) < 2)
+    while (server_child_count(in, conform.root) < 2)
         ck_assert(!lock.done);
     answer_init(&owner);
     store_owner(&other->plugin, conform.root, "h:1", answer_take, &owner);
@@ -418,7 +350,7 @@ START_TEST(doubtful_leader_leaves)
     struct instance *in = server_instance(NULL, NULL);
     server_pause();
     server_ask_lock(in, conform.root, "h:1", &lock);
-    let_pass(20 * BR_MILLISECOND); /* the request leaves */
+    server_let_pass(20 * BR_MILLISECOND); /* the request leaves */
     server_kill();
     server_start();
     answer_wait(&lock);
@@ -427,7 +359,7 @@ START_TEST(doubtful_leader_leaves)
     answer_init(&gone);
     store_unlock(&in->plugin, fence, PLUGIN_FOREVER, answer_take, &gone);
     while (!gone.done) /* asked again in every turn */
-        ck_assert_int_eq(unlock(in, fence), BR_NOTFOUND);
+        ck_assert_int_eq(server_unlock(in, fence), BR_NOTFOUND);
     ck_assert_int_eq(gone.status, BR_OK);
     answer_done(&lock);
     answer_done(&gone);
@@ -479,28 +411,28 @@ START_TEST(paused_until_expiry)
     char *fence = server_lock(in, at("lock"), "h:1");
     server_ask_lost(in, fence, &lost);
     server_ask_lock(other, at("lock"), "i:2", &lock);
-    ck_assert_int_eq(get_when_back(other, at("lock")), BR_OK);
+    ck_assert_int_eq(server_get_when_back(other, at("lock")), BR_OK);
     const struct br_write writes[] = { { .kind = BR_FENCE, .path = fence },
                                        { .kind = BR_CREATE, .path = at("doubt") } };
     for (int round = 0; round < 5 && !lost.done; round++) {
         server_pause();
         if (round == 0)
             conform_issue(in, writes, 2, &commit);
-        let_pass(1500 * BR_MILLISECOND);
+        server_let_pass(1500 * BR_MILLISECOND);
         server_continue();
-        ck_assert_int_eq(get_when_back(in, "/"), BR_OK);
+        ck_assert_int_eq(server_get_when_back(in, "/"), BR_OK);
     }
     answer_wait(&lost);
     answer_wait(&commit);
-    ck_assert_int_eq(get_when_back(other, "/"), BR_OK);
+    ck_assert_int_eq(server_get_when_back(other, "/"), BR_OK);
     bool there = conform_get(other, at("doubt"), NULL, NULL) == BR_OK;
     ck_assert_msg(br_may_have_happened(commit.status) || there == (commit.status == BR_OK),
                   "status %d, %s", commit.status, there ? "there" : "not there");
     answer_wait(&lock);
     ck_assert_int_eq(lock.status, BR_OK);
-    ck_assert_int_eq(get_when_back(in, "/"), BR_OK);
-    ck_assert_int_eq(commit_fenced(in, fence, at("after")), BR_FENCED);
-    expect_owner(in, at("lock"), "", "i:2");
+    ck_assert_int_eq(server_get_when_back(in, "/"), BR_OK);
+    ck_assert_int_eq(server_commit_fenced(in, fence, at("after")), BR_FENCED);
+    server_expect_owner(in, at("lock"), "", "i:2");
     answer_done(&lost);
     answer_done(&lock);
     answer_done(&commit);

@@ -1,0 +1,120 @@
+#!/bin/bash
+# A real etcd server, from Debian's package, on free loopback ports with its own data directory; the
+# service that the package may have started is another one.
+#
+#   t/etcd.sh COMMAND [ARG...]   start a server, run the command with ETCD_HOSTS (127.0.0.1:port),
+#                                ETCD_HOME (its directory; the server's process id is in
+#                                ETCD_HOME/pid) and ETCD_SCRIPT (this file) set, stop the server
+#   t/etcd.sh --start HOME       start the server of that directory again and wait until it serves:
+#                                for tests that killed it
+#   t/etcd.sh --post HOME PATH JSON [TOKEN]
+#                                a request of the gateway's, and its answer on stdout
+#   t/etcd.sh --have             0 where there is a server to start
+#
+# ETCD_FLAGS adds to the server's flags; ETCD_SYNC=1: it syncs to the disk, as a real one does.  Exit status is the command's; 77, loudly, where there is no
+# server.  The server goes when this script goes, even by SIGKILL.
+set -u
+
+# A heartbeat of 10 ms: the least lease is then one second, and an election takes a moment.
+flags=(--name bridle --heartbeat-interval 10 --election-timeout 100 --log-level error)
+[ -n "${ETCD_SYNC:-}" ] || flags+=(--unsafe-no-fsync)
+
+# What a request is answered; nothing where nobody serves.
+ask() {
+    (exec 3<>"/dev/tcp/127.0.0.1/$1" &&
+        printf 'GET /health HTTP/1.0\r\n\r\n' >&3 && timeout 5 cat <&3) 2>/dev/null
+}
+
+serves() { ask "$1" | grep -q '"health":"true"'; }
+
+# Start the server of directory $1; 1: a port of its is taken, or it died.
+launch() {
+    local home=$1 port peer server
+    read -r port peer <"$home/ports"
+    # In a session of its own: who kills a test's process group does not mean the server.
+    # shellcheck disable=SC2086
+    env -u ETCD_HOSTS -u ETCD_HOME -u ETCD_SCRIPT -u ETCD_FLAGS -u ETCD_SYNC \
+        setsid etcd "${flags[@]}" --data-dir "$home/data" \
+        --listen-client-urls "http://127.0.0.1:$port" --advertise-client-urls "http://127.0.0.1:$port" \
+        --listen-peer-urls "http://127.0.0.1:$peer" \
+        --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
+        --initial-cluster "bridle=http://127.0.0.1:$peer" ${ETCD_FLAGS:-} \
+        >>"$home/log" 2>&1 </dev/null 9>&- &
+    server=$!
+    disown # its end is no news
+    echo "$server" >"$home/pid"
+    until serves "$port"; do
+        kill -0 "$server" 2>/dev/null || return 1
+        read -r -t 0.02 <>"$home/never" || : # a pause: the state asked for is outside
+    done
+}
+
+finish() {
+    trap - EXIT
+    [ -z "$command" ] || kill -TERM "$command" 2>/dev/null
+    kill -KILL "$(cat "$1/pid")" 2>/dev/null
+    rm -rf "$1"
+}
+
+# In a session of its own: cleans up after a parent that could not.
+watch() {
+    setsid bash -c 'read -r -u 9; kill -KILL "$(cat "$0/pid")" 2>/dev/null; rm -rf "$0"' "$1" \
+        >/dev/null 2>&1 </dev/null 9<"$1/alive" &
+    exec 9>"$1/alive" # the watcher reads its end when we are gone
+}
+
+# Its ports may be free only a moment after it was killed.
+if [ "${1:-}" = --start ]; then
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        : >"$2/log"
+        launch "$2" && exit
+        grep -q 'address already in use' "$2/log" || break
+        read -r -t 0.1 <>"$2/never" || :
+    done
+    cat "$2/log" >&2
+    exit 1
+fi
+
+if [ "${1:-}" = --post ]; then
+    read -r port _ <"$2/ports"
+    exec 3<>"/dev/tcp/127.0.0.1/$port" || exit
+    printf 'POST %s HTTP/1.0\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s' \
+        "$3" "${5:+Authorization: $5$'\r\n'}" "${#4}" "$4" >&3
+    sed '1,/^\r$/d' <&3
+    exit
+fi
+
+command -v etcd >/dev/null || {
+    echo "SKIPPED: no etcd (Debian: etcd-server)" >&2
+    exit 77
+}
+[ "${1:-}" != --have ] || exit 0
+command=
+home=$(mktemp -d "${TMPDIR:-/tmp}/bridle-etcd.XXXXXX") || exit
+trap 'finish "$home"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+mkfifo "$home/never" "$home/alive" || exit
+watch "$home"
+
+# Ports below the kernel's range for outgoing connections; a taken one is found out by trying.
+for _ in 1 2 3 4 5 6 7 8; do
+    port=$((20000 + (RANDOM % 12000)))
+    echo "$port $((port + 1))" >"$home/ports"
+    : >"$home/log"
+    if launch "$home"; then
+        # In the background, so that a signal to us is not kept waiting.
+        ETCD_HOSTS=127.0.0.1:$port ETCD_HOME=$home ETCD_SCRIPT=$(realpath "$0") "$@" <&0 9>&- &
+        command=$!
+        wait "$command"
+        status=$?
+        command=
+        exit "$status"
+    fi
+    grep -q 'address already in use' "$home/log" || break
+    rm -rf "$home/data"
+done
+echo "the server does not start:" >&2
+cat "$home/log" >&2
+exit 1

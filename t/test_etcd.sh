@@ -1,0 +1,23 @@
+#!/bin/sh
+# The etcd store against real servers, side by side: the conformance kit with every option, and what
+# only etcd has.  77, loudly, where no server is installed.
+set -u
+top_srcdir=${top_srcdir:-$(dirname "$0")/..}
+top_builddir=${top_builddir:-.}
+export top_srcdir top_builddir
+
+case ${1:-} in
+kit)
+    exec "$top_builddir/t/conform_shared" etcd "hosts=$ETCD_HOSTS" session_timeout=1s \
+        "prefix=/of the test" request_timeout=3s
+    ;;
+own) exec "$top_builddir/t/test_etcd" ;;
+esac
+
+"$top_srcdir/t/etcd.sh" --have || exit
+status=0
+"$top_srcdir/t/etcd.sh" "$0" kit &
+kit=$!
+"$top_srcdir/t/etcd.sh" "$0" own || status=1
+wait "$kit" || status=1
+exit $status

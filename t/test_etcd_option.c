@@ -1,0 +1,360 @@
+/* test_etcd_option -- options, starting, batches at and beyond etcd's limits, and who may come in.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "t/test_etcd.h"
+
+#define LONGEST "................................................................" /* 64 */
+
+static const struct {
+    const char *options[3];
+    const char *sentence; /* part of it */
+} refusals[] = {
+    { { NULL }, "hosts" },
+    { { "hosts=," }, "host:port" },
+    { { "hosts=a" }, "host:port" },
+    { { "hosts=http://a:1" }, "no http://" },
+    { { "hosts=a:1," }, "host:port" },
+    { { "hosts=a:0" }, "host:port" },
+    { { "hosts=a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1" },
+      "at most 16" },
+    { { "hosts=a:1", "prefix=" LONGEST "." }, "over 64 bytes" },
+    { { "hosts=a:1", "username=nobody" }, "belong together" },
+    { { "hosts=a:1", "password=nobody" }, "belong together" },
+    { { "hosts=a:1", "session_timeout=10ms" }, "session_timeout" },
+    { { "hosts=a:1", "request_timeout=1ms" }, "request_timeout" },
+    { { "hosts=a:1", "speed=1" }, "speed" },
+};
+
+START_TEST(options_are_refused)
+{
+    struct fail fail;
+    struct plugin plugin;
+    struct arena arena;
+    char *options[4] = { NULL };
+    for (int i = 0; i < 3; i++)
+        options[i] = (char *) (uintptr_t) refusals[_i].options[i];
+    arena_init(&arena, 0);
+    br_status status = plugin_open(&plugin, conform.loop, conform.desc, "store",
+                                   conform_section(&arena, options), &fail);
+    ck_assert_int_ne(status, BR_OK);
+    ck_assert_msg(strstr(fail.text, refusals[_i].sentence), "%s", fail.text);
+    arena_done(&arena);
+}
+END_TEST
+
+static int port_taken(struct sockaddr_in *ret_address)
+{
+    socklen_t size = sizeof *ret_address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    *ret_address = (struct sockaddr_in){ .sin_family = AF_INET };
+    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *) ret_address, size), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) ret_address, &size), 0);
+    return fd;
+}
+
+/* Nobody listens, then somebody who never says a word; the sentence comes before the deadline. */
+START_TEST(start_without_a_server)
+{
+    struct answer answer;
+    struct sockaddr_in address;
+    char option[64];
+    int fd = port_taken(&address);
+    snprintf(option, sizeof option, "hosts=127.0.0.1:%d", ntohs(address.sin_port));
+    if (_i == 1)
+        ck_assert_int_eq(listen(fd, 8), 0);
+    struct instance *in = server_instance_made(option, NULL);
+    answer_init(&answer);
+    plugin_start(&in->plugin, 700 * BR_MILLISECOND, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_UNAVAILABLE);
+    ck_assert_msg(strstr(answer.text, option + 6) && strstr(answer.text, "no server answers"), "%s",
+                  answer.text);
+    answer_done(&answer);
+    instance_free(in);
+    close(fd);
+}
+END_TEST
+
+START_TEST(stop_while_starting)
+{
+    struct answer start;
+    struct sockaddr_in address;
+    char option[64];
+    int fd = port_taken(&address);
+    snprintf(option, sizeof option, "hosts=127.0.0.1:%d", ntohs(address.sin_port));
+    struct instance *in = server_instance_made(option, NULL);
+    answer_init(&start);
+    plugin_start(&in->plugin, PLUGIN_FOREVER, answer_take, &start);
+    instance_stop(in);
+    ck_assert(start.done);
+    ck_assert_int_eq(start.status, BR_CANCELED);
+    answer_done(&start);
+    plugin_close(&in->plugin);
+    arena_done(&in->arena);
+    free(in);
+    close(fd);
+}
+END_TEST
+
+/* A dead host first, and one that only has a name. */
+START_TEST(next_host)
+{
+    char option[128];
+    struct sockaddr_in address;
+    int fd = port_taken(&address);
+    snprintf(option, sizeof option, "hosts=127.0.0.1:%d,localhost:%s", ntohs(address.sin_port),
+             strchr(server_env("HOSTS"), ':') + 1);
+    struct instance *in = server_instance(option, NULL);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    instance_free(in);
+    close(fd);
+}
+END_TEST
+
+/* What is not bridle's is told, not believed. */
+START_TEST(foreign_value)
+{
+    struct instance *in = server_instance("prefix=/foreign", NULL);
+    struct buf json = { 0 };
+    buf_text(&json, "{\"value\":\"eA==\",\"key\":\"");
+    etcd_base64(&json, "/foreign//x", strlen("/foreign//x"));
+    buf_text(&json, "\"}");
+    json_decref(server_post("/v3/kv/put", json.data, NULL));
+    ck_assert_int_eq(conform_get(in, "/x", NULL, NULL), BR_CORRUPT);
+    ck_assert_int_eq(conform_write(in, BR_PUT, "/x", "", -1), BR_CORRUPT);
+    buf_done(&json);
+    instance_free(in);
+}
+END_TEST
+
+TCase *etcd_option_case(void)
+{
+    TCase *tcase = conform_case("option");
+    tcase_add_loop_test(tcase, options_are_refused, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_loop_test(tcase, start_without_a_server, 0, 2);
+    tcase_add_test(tcase, stop_while_starting);
+    tcase_add_test(tcase, next_host);
+    tcase_add_test(tcase, foreign_value);
+    return tcase;
+}
+
+/* -- Batches ----------------------------------------------------------------------------------- */
+
+static void free_paths(struct br_write *writes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        free((void *) (uintptr_t) writes[i].path);
+}
+
+/* As many writes and bytes as the vtable's numbers just allow, with the longest prefix. */
+START_TEST(fullest_batch)
+{
+    struct br_write writes[ETCD_BATCH_OPS_MAX];
+    struct instance *in = server_instance("prefix=" LONGEST, NULL);
+    uint64_t left = in->plugin.ops.store.batch_bytes_max;
+    char *value = mem_new(BR_STORE_VALUE_MAX);
+    for (uint32_t i = 0; i < ETCD_BATCH_OPS_MAX; i++) {
+        char *path = mem_text(i ? at("%u", i) : conform.root);
+        uint64_t extra = strlen(path) + in->plugin.ops.store.write_overhead;
+        uint64_t size = i == ETCD_BATCH_OPS_MAX - 1 ? left - extra : 8000;
+        writes[i] = (struct br_write){ .kind = BR_CREATE, .path = path, .value = { value, size } };
+        left -= extra + size;
+    }
+    ck_assert_uint_eq(left, 0);
+    ck_assert_msg(conform_commit(in, writes, ETCD_BATCH_OPS_MAX) == BR_OK, "%s", conform.text);
+    free_paths(writes, ETCD_BATCH_OPS_MAX);
+    free(value);
+    instance_free(in);
+}
+END_TEST
+
+/* Long paths that each compare would name again, beside a large value: more than a request takes.
+ */
+START_TEST(long_paths)
+{
+    enum { DELETES = 60 };
+    struct br_write writes[DELETES + 1];
+    char name[4001];
+    struct instance *in = server_instance(NULL, NULL);
+    char *value = mem_new(BR_STORE_VALUE_MAX);
+    memset(name, 'x', sizeof name);
+    name[4000] = '\0';
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    for (uint32_t i = 0; i < DELETES; i++)
+        writes[i] = (struct br_write){ .kind = BR_CREATE, .path = mem_text(at("%u%s", i, name)) };
+    ck_assert_int_eq(conform_commit(in, writes, DELETES), BR_OK);
+    for (uint32_t i = 0; i < DELETES; i++)
+        writes[i].kind = BR_DELETE;
+    writes[DELETES] = (struct br_write){ .kind = BR_PUT, .path = conform.root, .version = 0 };
+    writes[DELETES].value = (br_bytes){ value, 700000 };
+    ck_assert_msg(conform_commit(in, writes, DELETES + 1) == BR_OK, "%s", conform.text);
+    ck_assert_uint_eq(server_child_count(in, conform.root), 0);
+    free_paths(writes, DELETES);
+    free(value);
+    instance_free(in);
+}
+END_TEST
+
+/* `children` and their parent are made, and deleted in one batch, while another instance adds a
+ * child: one of the two fails, and no child is left without its parent.  With many children the
+ * compares are more than etcd takes. */
+static void delete_against_create(uint32_t children)
+{
+    static struct br_write writes[ETCD_BATCH_OPS_MAX];
+    struct answer answers[2];
+    int rounds = children > 1 ? 10 : 30;
+    struct instance *in = server_instance(NULL, NULL), *other = server_instance(NULL, NULL);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    for (int round = 0; round < rounds; round++) {
+        char *parent = mem_text(at("p%d", round)), *extra = mem_text(at("p%d/50x", round));
+        writes[children] = (struct br_write){ .kind = BR_CREATE, .path = parent };
+        ck_assert_int_eq(conform_commit(in, &writes[children], 1), BR_OK);
+        for (uint32_t i = 0; i < children; i++)
+            writes[i] =
+                (struct br_write){ .kind = BR_CREATE, .path = mem_text(at("p%d/%u", round, i)) };
+        ck_assert_int_eq(conform_commit(in, writes, children), BR_OK);
+        for (uint32_t i = 0; i <= children; i++)
+            writes[i].kind = BR_DELETE;
+        const struct br_write add = { .kind = BR_CREATE, .path = extra };
+        conform_issue(in, writes, children + 1, &answers[0]);
+        server_let_pass(round % 6 * (children > 1 ? 3 : 1) * BR_MILLISECOND / 2);
+        conform_issue(other, &add, 1, &answers[1]);
+        answer_wait(&answers[0]);
+        answer_wait(&answers[1]);
+        bool gone = answers[0].status == BR_OK;
+        ck_assert_msg(answers[1].status == (gone ? BR_NOTFOUND : BR_OK), "%s", answers[1].text);
+        ck_assert_msg(gone || answers[0].status == BR_CONFLICT, "%s", answers[0].text);
+        ck_assert_int_eq(conform_get(in, extra, NULL, NULL), gone ? BR_NOTFOUND : BR_OK);
+        ck_assert_int_eq(conform_get(in, writes[0].path, NULL, NULL), gone ? BR_NOTFOUND : BR_OK);
+        answer_done(&answers[0]);
+        answer_done(&answers[1]);
+        free_paths(writes, children);
+        free(parent);
+        free(extra);
+    }
+    instance_free(other);
+    instance_free(in);
+}
+
+START_TEST(delete_against_one)
+{
+    delete_against_create(1);
+}
+END_TEST
+
+START_TEST(delete_against_many)
+{
+    delete_against_create(70);
+}
+END_TEST
+
+/* A compare for each child and one for each of as many parents: too many; and what others do
+ * elsewhere meanwhile only makes it try again. */
+START_TEST(many_parents)
+{
+    static struct br_write writes[ETCD_BATCH_OPS_MAX];
+    static struct br_write puts[20];
+    struct answer answer, others[20];
+    struct instance *in = server_instance(NULL, NULL), *other = server_instance(NULL, NULL);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, at("busy"), "", 0), BR_OK);
+    for (uint32_t i = 0; i < ETCD_BATCH_OPS_MAX; i++)
+        writes[i] = (struct br_write){ .kind = BR_CREATE, .path = mem_text(at("p%u", i)) };
+    ck_assert_int_eq(conform_commit(in, writes, ETCD_BATCH_OPS_MAX), BR_OK);
+    for (uint32_t i = 0; i < ETCD_BATCH_OPS_MAX; i++) {
+        char *child = mem_text(at("p%u/c", i));
+        free((void *) (uintptr_t) writes[i].path);
+        writes[i].path = child;
+    }
+    for (int i = 0; i < 20; i++) {
+        puts[i] = (struct br_write){ .kind = BR_PUT, .path = at("busy"), .version = -1 };
+        conform_issue(other, &puts[i], 1, &others[i]);
+    }
+    conform_issue(in, writes, ETCD_BATCH_OPS_MAX, &answer);
+    answer_wait(&answer);
+    bool done = answer.status == BR_OK;
+    ck_assert_msg(done || answer.status == BR_UNAVAILABLE, "%s", answer.text);
+    for (int i = 0; i < 20; i++) {
+        answer_wait(&others[i]);
+        ck_assert_int_eq(others[i].status, BR_OK);
+        answer_done(&others[i]);
+    }
+    if (!done) /* nobody disturbs any more */
+        ck_assert_int_eq(conform_commit(in, writes, ETCD_BATCH_OPS_MAX), BR_OK);
+    ck_assert_int_eq(conform_commit(in, writes, ETCD_BATCH_OPS_MAX), BR_EXISTS);
+    ck_assert_int_eq(conform_get(other, writes[119].path, NULL, NULL), BR_OK);
+    answer_done(&answer);
+    free_paths(writes, ETCD_BATCH_OPS_MAX);
+    instance_free(other);
+    instance_free(in);
+}
+END_TEST
+
+TCase *etcd_batch_case(void)
+{
+    TCase *tcase = conform_case("batch");
+    tcase_add_test(tcase, fullest_batch);
+    tcase_add_test(tcase, long_paths);
+    tcase_add_test(tcase, delete_against_one);
+    tcase_add_test(tcase, delete_against_many);
+    tcase_add_test(tcase, many_parents);
+    return tcase;
+}
+
+/* -- Who may come in --------------------------------------------------------------------------- */
+
+static void post_ok(const char *what, const char *json, const char *token)
+{
+    json_t *root = server_post(what, json, token);
+    ck_assert_msg(!json_object_get(root, "error"), "%s: %s", what,
+                  json_string_value(json_object_get(root, "error")));
+    json_decref(root);
+}
+
+static void expect_denied(const char *username, const char *password)
+{
+    struct answer answer;
+    struct instance *in = server_instance_made(username, password, NULL);
+    answer_init(&answer);
+    plugin_start(&in->plugin, 10 * BR_SECOND, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_msg(answer.status == BR_DENIED, "%d: %s", answer.status, answer.text);
+    ck_assert_msg(strstr(answer.text, "authentication"), "%s", answer.text);
+    ck_assert_ptr_null(strstr(answer.text, "wrong"));
+    answer_done(&answer);
+    instance_free(in);
+}
+
+/* The last test of all: the server keeps asking for names until the end. */
+START_TEST(password)
+{
+    expect_denied("username=root", "password=wrong"); /* where nobody is asked */
+    post_ok("/v3/auth/user/add", "{\"name\":\"root\",\"password\":\"right\"}", NULL);
+    post_ok("/v3/auth/user/grant", "{\"user\":\"root\",\"role\":\"root\"}", NULL);
+    post_ok("/v3/auth/enable", "{}", NULL);
+    expect_denied("username=root", "password=wrong");
+    struct instance *in = server_instance("username=root", "password=right", NULL);
+    char *fence = server_lock(in, at("lock"), "h:1");
+    ck_assert_int_eq(server_commit_fenced(in, fence, at("n")), BR_OK);
+    server_kill(); /* and with the server go its tokens */
+    server_start();
+    ck_assert_int_eq(server_get_when_back(in, at("n")), BR_OK);
+    ck_assert_int_eq(server_commit_fenced(in, fence, at("m")), BR_OK);
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
+TCase *etcd_auth_case(void)
+{
+    TCase *tcase = conform_case("auth");
+    tcase_add_test(tcase, password);
+    return tcase;
+}
