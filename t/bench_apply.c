@@ -2,8 +2,11 @@
  * most (a bare loop of full batches) and beside single creates in a pipeline, the usual way.
  *
  *     t/zookeeper.sh t/bench_apply [PARTITIONS [RUNS]]
+ *     t/zookeeper.sh t/etcd.sh t/bench_apply ...      the same into etcd, too
  *
- * The three alternate, on the same paths and values; what counts is the ratio of the medians.
+ * The three alternate, on the same paths and values; what counts is the ratio of the medians.  Into
+ * etcd each run has a root of its own, and the ceiling is full batches with nothing around them, by
+ * the plugin that apply uses, too.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +24,10 @@
 #define BENCH_FLIGHT           4 /* batches of the bare loop */
 #define BENCH_SINGLES_PART     5 /* one of so many records is created singly: it takes long */
 
-static const char root[] = "/bench";
+#define BENCH_ROOT "/bench"
 
 struct bench {
+    char root[32];
     struct cluster cluster;
     struct plan plan;
     struct arena arena;
@@ -93,18 +97,24 @@ static void make_cluster(struct bench *bench, int32_t partitions)
         make_table(bench, &cluster->tables[i], (int32_t) i + 1, some);
         partitions -= some;
     }
-    plan_make(&bench->plan, cluster, root, LAYOUT_26);
 }
 
 static void make_writes(struct bench *bench)
 {
-    static struct br_write leftovers[] = { { .path = "/bench/bridle" },
-                                           { .path = "/bench/bridle/journal" } };
+    static struct br_write leftovers[] = { { .path = BENCH_ROOT "/bridle" },
+                                           { .path = BENCH_ROOT "/bridle/journal" } };
+    struct buf apps = { 0 };
     struct plan_cursor cursor = plan_cursor_at(0, -1);
+    plan_make(&bench->plan, &bench->cluster, bench->root, LAYOUT_26);
+    buf_printf(&apps, "%s/apps", bench->root);
     arena_init(&bench->arena, 0);
+    bench->count = 0;
     bench->writes = mem_array(plan_count(&bench->plan) + 2, sizeof *bench->writes);
-    bench->writes[bench->count++] = (struct br_write){ .path = root, .value = { "", 0 } };
-    bench->writes[bench->count++] = (struct br_write){ .path = "/bench/apps", .value = { "", 0 } };
+    bench->writes[bench->count++] = (struct br_write){ .kind = BR_CREATE, .path = bench->root };
+    bench->writes[bench->count++] =
+        (struct br_write){ .kind = BR_CREATE,
+                           .path = arena_text(&bench->arena, apps.data, apps.size) };
+    buf_done(&apps);
     while (plan_next(&bench->plan, &cursor, &bench->arena, &bench->writes[bench->count]))
         bench->count++;
     plan_cursor_done(&cursor);
@@ -134,7 +144,13 @@ static void wait_answer(struct bench *bench)
     bench->answered = false;
 }
 
-static void open_store(struct bench *bench, const char *hosts)
+static void writes_done(struct bench *bench)
+{
+    free(bench->writes);
+    arena_done(&bench->arena);
+}
+
+static void open_store(struct bench *bench, const char *name, const char *hosts)
 {
     static const struct log log = { .fd = 2, .level = BR_WARN };
     struct fail why;
@@ -145,7 +161,7 @@ static void open_store(struct bench *bench, const char *hosts)
     bench->loop = loop_new(&log);
     arena_init(&bench->options, 0);
     buf_printf(&text, "hosts: \"%s\"\n", hosts);
-    if (!loader || loader_load(loader, "store", "zookeeper", NULL, &desc, &why) != BR_OK
+    if (!loader || loader_load(loader, "store", name, NULL, &desc, &why) != BR_OK
         || yaml_parse(&bench->options, "bench", text.data, text.size, &section, &why) != BR_OK
         || plugin_open(&bench->store, bench->loop, desc, "store", section, &why) != BR_OK)
         fail("plugin", why.text);
@@ -203,7 +219,7 @@ static void loaded(void *arg, struct cluster *found, const struct fail *why)
 static double run_verify(struct bench *bench)
 {
     double start = bench_seconds();
-    load_start(bench->loop, &bench->store, root, loaded, bench);
+    load_start(bench->loop, &bench->store, bench->root, loaded, bench);
     wait_answer(bench);
     return bench_seconds() - start;
 }
@@ -249,7 +265,69 @@ static void run_round(struct bench *bench, struct runs *runs)
         order[(i + runs->count) % 3](bench, runs);
 }
 
-static void report(const struct bench *bench, struct runs *runs)
+/* -- etcd -------------------------------------------------------------------------------------- */
+
+/* Full batches, as many in flight as the store wants. */
+static double run_batches(struct bench *bench)
+{
+    const struct br_store *store = &bench->store.ops.store;
+    const struct br_write **all = mem_array(bench->count, sizeof *all);
+    double start = bench_seconds();
+    for (uint32_t i = 0; i < bench->count; i++)
+        all[i] = &bench->writes[i];
+    for (uint32_t at = 0, size; at < bench->count; at += size) {
+        uint64_t bytes = 0;
+        for (size = 0; at + size < bench->count && size < store->batch_ops_max; size++) {
+            const struct br_write *write = all[at + size];
+            bytes += strlen(write->path) + write->value.size + store->write_overhead;
+            if (bytes > store->batch_bytes_max)
+                break;
+        }
+        store_commit(&bench->store, all + at, size, NULL, PLUGIN_FOREVER, take_answer, bench);
+        wait_answer(bench);
+    }
+    free(all);
+    return bench_seconds() - start;
+}
+
+/* A root of its own for each: what was written before stays, as it does in etcd's history anyway.
+ */
+static void run_etcd(struct bench *bench, struct runs *runs, int number)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        snprintf(bench->root, sizeof bench->root, BENCH_ROOT "%d-%d", number, kind);
+        make_writes(bench);
+        if (kind == 0) {
+            runs->rates[CEILING][runs->count] = bench->count / run_batches(bench);
+        } else {
+            runs->rates[APPLY][runs->count] = bench->count / run_apply(bench);
+            runs->rates[VERIFY][runs->count] = bench->count / run_verify(bench);
+        }
+        writes_done(bench);
+    }
+}
+
+static void report_etcd(struct runs *runs, double zookeeper)
+{
+    double ceiling = bench_median(runs->rates[CEILING], runs->count);
+    double apply = bench_median(runs->rates[APPLY], runs->count);
+    printf("etcd: full batches %.0f records/s, apply %.0f (%.2f of them, %.2f of ZooKeeper's), "
+           "verify %.0f\n",
+           ceiling, apply, apply / ceiling, apply / zookeeper,
+           bench_median(runs->rates[VERIFY], runs->count));
+}
+
+static void bench_etcd(struct bench *bench, const char *hosts, int32_t count, double zookeeper)
+{
+    static struct runs runs;
+    open_store(bench, "etcd", hosts);
+    for (; runs.count < count; runs.count++)
+        run_etcd(bench, &runs, runs.count);
+    report_etcd(&runs, zookeeper);
+    close_store(bench);
+}
+
+static double report(const struct bench *bench, struct runs *runs)
 {
     static const char *const names[KINDS] = { "ceiling (bare loop of full batches)",
                                               "single creates, pipelined", "apply", "verify" };
@@ -267,6 +345,7 @@ static void report(const struct bench *bench, struct runs *runs)
     printf("apply reaches %.2f of the ceiling (wanted: 0.9)\n", medians[APPLY] / medians[CEILING]);
     printf("apply is %.1f times as fast as single creates (wanted: 8)\n",
            medians[APPLY] / medians[SINGLES]);
+    return medians[APPLY];
 }
 
 static int32_t argument(int argc, char **argv, int index, int32_t otherwise, int32_t max)
@@ -291,17 +370,19 @@ int main(int argc, char **argv)
     int32_t partitions = argument(argc, argv, 1, 100000, 1000000);
     int32_t count = argument(argc, argv, 2, 5, BENCH_RUNS_MAX);
     make_cluster(&bench, partitions);
+    snprintf(bench.root, sizeof bench.root, BENCH_ROOT);
     make_writes(&bench);
     bench.client = bench_connect(hosts);
-    open_store(&bench, hosts);
+    open_store(&bench, "zookeeper", hosts);
     run_round(&bench, &warm); /* the server's compiler warms up on it */
     for (; runs.count < count; runs.count++)
         run_round(&bench, &runs);
-    report(&bench, &runs);
+    double zookeeper = report(&bench, &runs);
     close_store(&bench);
     bench_close(bench.client);
-    free(bench.writes);
-    arena_done(&bench.arena);
+    writes_done(&bench);
+    if (getenv("ETCD_HOSTS"))
+        bench_etcd(&bench, getenv("ETCD_HOSTS"), count, zookeeper);
     cluster_done(&bench.cluster);
     return 0;
 }
