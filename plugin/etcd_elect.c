@@ -136,6 +136,36 @@ static void counter_key(const struct etcd *etcd, const char *path, struct buf *k
     buf_printf(key, "%s.counter%s", etcd->prefix, path);
 }
 
+/* What a lock's counter says; next is a number that nobody had. */
+struct counter {
+    int64_t stood, next;
+    int64_t revision; /* 0: it is not there */
+};
+
+#define COUNTER_FOREIGN "its counter was not written by bridle"
+
+static bool counter_take(const json_t *range, struct counter *ret)
+{
+    const json_t *kv = etcd_kv(range);
+    size_t size;
+    br_bytes next;
+    *ret = (struct counter){ .revision = etcd_number(kv, "mod_revision") };
+    if (!kv)
+        return range != NULL;
+    char *text = etcd_bytes(kv, "value", &size);
+    bool good = text && etcd_value(text, size, &ret->stood, &next)
+                && number_i64(next.data, next.size, &ret->next) && ret->stood <= ret->next
+                && ret->next <= LOCK_NUMBER_MAX + 1;
+    free(text);
+    return good;
+}
+
+/* NULL: it was not there. */
+static const json_t *seen_ancestor(const struct etcd_reply *reply, uint32_t index)
+{
+    return etcd_kv(etcd_response(reply->json, index + 1, "response_range"));
+}
+
 static void stood(struct etcd *etcd, void *arg, const struct etcd_reply *reply)
 {
     struct etcd_stand *stand = arg;
@@ -158,63 +188,78 @@ static void stood(struct etcd *etcd, void *arg, const struct etcd_reply *reply)
 
 /* Of what was read before: 0 the counter, then the path's ancestors, then the candidates. */
 static void stand_put(struct etcd *etcd, struct etcd_stand *stand, const struct etcd_reply *reply,
-                      int64_t number)
+                      const struct counter *counter)
 {
-    struct buf compares = { 0 }, ops = { 0 }, counter = { 0 };
-    char text[24], node[ETCD_NODE_MAX];
-    const json_t *kv = etcd_kv(etcd_response(reply->json, 0, "response_range"));
-    counter_key(etcd, stand->path, &counter);
-    etcd_put_compare(&compares, "MOD", "EQUAL", buf_bytes(&counter), nothing,
-                     etcd_number(kv, "mod_revision"));
-    snprintf(text, sizeof text, "%" PRId64, number + 1);
-    etcd_put_put(&ops, counter.data, text, nothing, 0, false);
-    buf_done(&counter);
+    struct buf compares = { 0 }, ops = { 0 }, name = { 0 };
+    char text[48], node[ETCD_NODE_MAX];
+    counter_key(etcd, stand->path, &name);
+    etcd_put_compare(&compares, "MOD", "EQUAL", buf_bytes(&name), nothing, counter->revision);
+    snprintf(text, sizeof text, "%" PRId64 " %" PRId64, counter->stood + 1, counter->next + 1);
+    etcd_put_put(&ops, name.data, text, nothing, 0, false);
+    buf_done(&name);
     for (uint32_t i = 0; i < etcd_depth(stand->path); i++) {
         char *part = ancestor(stand->path, i), *key = etcd_key(etcd, part);
-        bool there = etcd_kv(etcd_response(reply->json, i + 1, "response_range")) != NULL;
-        etcd_put_compare(&compares, "CREATE", there ? "GREATER" : "EQUAL", etcd_text(key), nothing,
-                         0);
-        if (!there)
+        int64_t made = etcd_number(seen_ancestor(reply, i), "create_revision");
+        etcd_put_compare(&compares, "CREATE", "EQUAL", etcd_text(key), nothing, made);
+        if (!made)
             etcd_put_put(&ops, key, "0 ", nothing, 0, false);
         free(part);
         free(key);
     }
-    etcd_stand_node(stand, number, node);
+    etcd_stand_node(stand, counter->next, node);
     char *key = etcd_key(etcd, node);
     etcd_put_compare(&compares, "CREATE", "EQUAL", etcd_text(key), nothing, 0);
     etcd_put_put(&ops, key, "0 ", etcd_text(stand->value), etcd->lease, false);
     free(key);
-    stand->tried = number;
+    stand->tried = counter->next;
     etcd_chain(etcd, &compares, &ops, stood, stand);
+}
+
+/* Whoever stands by other means than the counter is not overtaken. */
+static int64_t seen_taken(const struct etcd_stand *stand, const struct etcd_reply *reply)
+{
+    const json_t *last =
+        etcd_kv(etcd_response(reply->json, etcd_depth(stand->path) + 1, "response_range"));
+    size_t size;
+    char *key = last ? etcd_bytes(last, "key", &size) : NULL;
+    const char *slash = key ? strrchr(key, '/') : NULL;
+    int64_t taken = slash ? lock_number(key, (size_t) (slash + 1 - key)) : -1;
+    free(key);
+    return taken;
+}
+
+/* What was seen as a reason not to stand. */
+static br_status seen_wrong(const struct etcd_stand *stand, const struct etcd_reply *reply,
+                            struct counter *ret_counter, const char **ret_why)
+{
+    for (uint32_t i = 0; i < etcd_depth(stand->path); i++) {
+        *ret_why = "it lies below a lock's node";
+        if (etcd_number(seen_ancestor(reply, i), "lease"))
+            return BR_CONFLICT;
+    }
+    *ret_why = COUNTER_FOREIGN;
+    if (!counter_take(etcd_response(reply->json, 0, "response_range"), ret_counter))
+        return BR_CORRUPT;
+    int64_t taken = seen_taken(stand, reply);
+    if (taken >= ret_counter->next)
+        ret_counter->next = taken + 1;
+    *ret_why = "it has been stood for too often";
+    return ret_counter->next > LOCK_NUMBER_MAX ? BR_TOOBIG : BR_OK;
 }
 
 static void stand_seen(struct etcd *etcd, void *arg, const struct etcd_reply *reply)
 {
     struct etcd_stand *stand = arg;
-    if (reply->status != BR_OK || !stand_lives(etcd, stand) || stand->leaving) {
-        step_fail(etcd, stand, reply->status, reply->why);
-        return;
-    }
-    size_t size = 0;
-    const json_t *kv = etcd_kv(etcd_response(reply->json, 0, "response_range"));
-    char *text = kv ? etcd_bytes(kv, "value", &size) : NULL;
-    int64_t number = 0;
-    if (text && !number_i64(text, size, &number))
-        number = 0;
-    free(text);
-    /* Whoever stands by other means than the counter is not overtaken. */
-    const json_t *range = etcd_response(reply->json, etcd_depth(stand->path) + 1, "response_range");
-    const json_t *last = etcd_kv(range);
-    char *key = last ? etcd_bytes(last, "key", &size) : NULL;
-    const char *name = key ? strrchr(key, '/') + 1 : NULL;
-    int64_t taken = name ? lock_number(key, (size_t) (name - key)) : -1;
-    if (taken >= number)
-        number = taken + 1;
-    free(key);
-    if (number > LOCK_NUMBER_MAX)
-        step_fail(etcd, stand, BR_TOOBIG, "it has been stood for too often");
+    struct counter counter;
+    const char *why = reply->why;
+    br_status status = reply->status;
+    bool go = status == BR_OK && stand_lives(etcd, stand) && !stand->leaving;
+    if (go)
+        status = seen_wrong(stand, reply, &counter, &why);
+    if (go && status == BR_OK)
+        stand_put(etcd, stand, reply, &counter);
     else
-        stand_put(etcd, stand, reply, number);
+        step_fail(etcd, stand, status, why);
 }
 
 void etcd_stand_go(struct etcd *etcd, struct etcd_stand *stand)
@@ -392,6 +437,47 @@ void etcd_look_go(struct etcd *etcd, struct etcd_stand *stand)
     etcd_base64(&body, to.data, to.size);
     buf_text(&body, "\"}");
     etcd_ask(etcd, ETCD_LANE_WRITE, "/v3/kv/range", &body, looked, stand);
+    buf_done(&from);
+    buf_done(&to);
+}
+
+/* -- Counting ---------------------------------------------------------------------------------- */
+
+/* Who stood by the counter has a lease, and nothing else has one there. */
+static void counted(struct etcd *etcd, void *arg, const struct etcd_reply *reply)
+{
+    struct br_call *call = arg;
+    struct counter counter;
+    size_t i;
+    json_t *kv;
+    int64_t stand = 0;
+    if (reply->status != BR_OK) {
+        br_reply_fail(call, etcd_read_status(reply->status), "%s: %s", etcd->hosts, reply->why);
+        return;
+    }
+    if (!counter_take(etcd_response(reply->json, 0, "response_range"), &counter)) {
+        br_reply_fail(call, BR_CORRUPT, "%s: a lock's number: " COUNTER_FOREIGN, etcd->hosts);
+        return;
+    }
+    const json_t *range = etcd_response(reply->json, 1, "response_range");
+    json_array_foreach(json_object_get(range, "kvs"), i, kv) stand += etcd_number(kv, "lease") != 0;
+    br_reply_value(call, nothing, 2 * counter.stood - stand);
+}
+
+void etcd_elections(struct br_env *env, const char *path, struct br_call *call)
+{
+    struct etcd *etcd = env->self;
+    struct buf ranges = { 0 }, body = { 0 }, key = { 0 }, from = { 0 }, to = { 0 };
+    if (etcd_refuse_path(path, call) || etcd_refuse_down(etcd, call))
+        return;
+    counter_key(etcd, path, &key);
+    lock_range(etcd, path, &from, &to);
+    etcd_put_range(&ranges, buf_bytes(&key), nothing, "");
+    etcd_put_range(&ranges, buf_bytes(&from), buf_bytes(&to), ",\"keys_only\":true");
+    buf_printf(&body, "{\"success\":[%s]}", ranges.data);
+    etcd_ask(etcd, etcd_read_lane(etcd), "/v3/kv/txn", &body, counted, call);
+    buf_done(&ranges);
+    buf_done(&key);
     buf_done(&from);
     buf_done(&to);
 }

@@ -242,6 +242,10 @@ static struct etcd_stand *stand_new(struct br_env *env, const char *path, const 
 
 void etcd_lock(struct br_env *env, const char *path, const char *value, struct br_call *call)
 {
+    if (strlen(path) + ETCD_FENCE_TAIL > BR_PATH_MAX) {
+        br_reply_fail(call, BR_TOOBIG, "%.200s: the path is too long for a lock", path);
+        return;
+    }
     struct etcd_stand *stand = stand_new(env, path, value, call);
     if (stand)
         stand->candidate = true;

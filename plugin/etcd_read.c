@@ -11,12 +11,12 @@
 
 static const br_bytes nothing = { NULL, 0 };
 
-static br_status read_status(br_status status)
+br_status etcd_read_status(br_status status)
 {
     return br_may_have_happened(status) ? BR_UNAVAILABLE : status;
 }
 
-static enum etcd_lane read_lane(const struct etcd *etcd)
+enum etcd_lane etcd_read_lane(const struct etcd *etcd)
 {
     int best = ETCD_LANE_READ;
     for (int i = best; i < ETCD_LANES; i++)
@@ -50,7 +50,7 @@ static void reading_fail(struct reading *reading, br_status status, const char *
 {
     if (reading->status != BR_OK)
         return;
-    reading->status = read_status(status);
+    reading->status = etcd_read_status(status);
     snprintf(reading->why, sizeof reading->why, "%.100s: %s", path, why);
 }
 
@@ -106,7 +106,7 @@ static void part_issue(struct etcd *etcd, struct reading *reading)
     buf_put(&body, ranges.data, ranges.size);
     buf_text(&body, "]}");
     buf_done(&ranges);
-    etcd_ask(etcd, read_lane(etcd), "/v3/kv/txn", &body, part_done, part);
+    etcd_ask(etcd, etcd_read_lane(etcd), "/v3/kv/txn", &body, part_done, part);
 }
 
 static void reading_answer(struct etcd *etcd, struct reading *reading)
@@ -218,7 +218,7 @@ static void list_seen(struct etcd *etcd, void *arg, const struct etcd_reply *rep
     struct listing *listing = arg;
     const json_t *range = etcd_response(reply->json, 1, "response_range");
     if (reply->status != BR_OK) {
-        list_fail(etcd, listing, read_status(reply->status), reply->why);
+        list_fail(etcd, listing, etcd_read_status(reply->status), reply->why);
     } else if (!listing->revision
                && etcd_number(etcd_response(reply->json, 0, "response_range"), "count") == 0) {
         list_fail(etcd, listing, BR_NOTFOUND, "is not there");
@@ -244,7 +244,7 @@ static void list_page(struct etcd *etcd, struct listing *listing)
     etcd_put_range(&ranges, (br_bytes){ listing->from, listing->from_size },
                    etcd_text(listing->end), more);
     buf_printf(&body, "{\"success\":[%s]}", ranges.data);
-    etcd_ask(etcd, read_lane(etcd), "/v3/kv/txn", &body, list_seen, listing);
+    etcd_ask(etcd, etcd_read_lane(etcd), "/v3/kv/txn", &body, list_seen, listing);
     buf_done(&ranges);
     free(key);
 }

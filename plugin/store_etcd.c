@@ -152,6 +152,7 @@ const struct br_store etcd_store = {
     .lost = etcd_lost,
     .unlock = etcd_unlock,
     .cancel = etcd_cancel,
+    .elections = etcd_elections,
 };
 
 BR_PLUGIN(store, etcd, &etcd_store, .summary = "An etcd cluster.", .version = "1.0",

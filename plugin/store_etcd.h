@@ -11,10 +11,12 @@
  * the tree, where no path can come:
  *
  *   PREFIX.session/LEASE   one of each instance, gone with its lease.  Every transaction puts it
- * and compares the revision of its last putting: so nothing that was sent is carried out twice, or
- * behind what was sent later, whatever happened to its connection. PREFIX.counter/PATH    the
- * number of the next candidate of the lock PATH PREFIX.deleted         put with every deletion: see
- * etcd_batch.h
+ *                          and compares the revision of its last putting: so nothing that was sent
+ *                          is carried out twice, or behind what was sent later, whatever happened
+ *                          to its connection.
+ *   PREFIX.counter/PATH    of the lock PATH: how often anyone stood, a blank, and the number of the
+ *                          next candidate
+ *   PREFIX.deleted         put with every deletion: see etcd_batch.h
  *
  * The lock.  A candidate is a key PATH//LOCKNODE<10 digits> with the instance's lease; the smallest
  * number leads.  Who stands or watches looks every ETCD_POLL.  The lease counts as lost before it
@@ -244,6 +246,12 @@ void etcd_owner(struct br_env *env, const char *path, const char *last_seen, str
 void etcd_lost(struct br_env *env, const char *fence, struct br_call *call);
 void etcd_unlock(struct br_env *env, const char *fence, struct br_call *call);
 void etcd_cancel(struct br_env *env, struct br_call *call);
+/* Twice those who stood, less those who still do, at one revision. */
+void etcd_elections(struct br_env *env, const char *path, struct br_call *call);
+
+/* What a failure means to who only reads; and the connection that has the least to do. */
+br_status etcd_read_status(br_status status);
+enum etcd_lane etcd_read_lane(const struct etcd *etcd);
 
 void etcd_lock_up(struct etcd *etcd);                      /* connected (again) */
 void etcd_lock_expire(struct etcd *etcd, const char *why); /* the lease is gone, or may be */

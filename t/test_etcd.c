@@ -22,6 +22,20 @@ json_t *server_post(const char *what, const char *json, const char *token)
     return root;
 }
 
+void server_put(const char *key, const char *value)
+{
+    struct buf json = { 0 };
+    buf_text(&json, "{\"key\":\"");
+    etcd_base64(&json, key, strlen(key));
+    buf_text(&json, "\",\"value\":\"");
+    etcd_base64(&json, value, strlen(value));
+    buf_text(&json, "\"}");
+    json_t *root = server_post("/v3/kv/put", buf_string(&json), NULL);
+    ck_assert_ptr_null(json_object_get(root, "error"));
+    json_decref(root);
+    buf_done(&json);
+}
+
 const struct etcd *server_etcd(const struct instance *in)
 {
     return in->plugin.owner.env.self;

@@ -8,6 +8,9 @@
 /* What the gateway answers; json_decref it.  token NULL: none. */
 json_t *server_post(const char *what, const char *json, const char *token);
 
+/* Put a key as it stands there, past the store. */
+void server_put(const char *key, const char *value);
+
 const struct etcd *server_etcd(const struct instance *in);
 
 /* End the lease of an instance from elsewhere. */

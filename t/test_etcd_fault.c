@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/etcd_stand.h"
 #include "t/test_etcd.h"
 
 /* What the server of t/etcd.sh grants at least, and soon given up. */
@@ -144,6 +145,95 @@ START_TEST(race)
 }
 END_TEST
 
+/* Nodes that nobody stood by count neither when they come nor when they go. */
+START_TEST(strange_nodes_are_no_elections)
+{
+    struct instance *in = server_instance(NULL, NULL);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    char *fence = server_lock(in, conform.root, "h:1");
+    ck_assert_int_eq(conform_write(in, BR_CREATE, at("LOCKNODE0000000007"), "x:1", 0), BR_OK);
+    ck_assert_int_eq(conform_elections(in, conform.root), 1);
+    ck_assert_int_eq(conform_write(in, BR_DELETE, at("LOCKNODE0000000007"), "", -1), BR_OK);
+    ck_assert_int_eq(conform_elections(in, conform.root), 1);
+    ck_assert_int_eq(conform_write(in, BR_PUT, fence, "h:1", -1), BR_OK); /* keeps its lease */
+    ck_assert_int_eq(conform_elections(in, conform.root), 1);
+    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
+    ck_assert_int_eq(conform_write(in, BR_DELETE, conform.root, "", -1), BR_OK);
+    ck_assert_int_eq(conform_elections(in, conform.root), 2); /* it never goes down */
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
+/* What etcd's own tools may have made of a lock's number. */
+START_TEST(foreign_counter)
+{
+    static const char *const texts[] = { "", "x", "1", "1 x", "2 1", "-1 0", "0 10000000001" };
+    struct answer answer;
+    struct instance *in = server_instance(NULL, NULL);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct buf key = { 0 };
+        buf_printf(&key, "/bridle.counter%s", conform.root);
+        server_put(key.data, texts[i]);
+        buf_done(&key);
+        server_ask_lock(in, conform.root, "h:1", &answer);
+        answer_wait(&answer);
+        ck_assert_msg(answer.status == BR_CORRUPT, "%s: %d", texts[i], answer.status);
+        answer_done(&answer);
+        answer_init(&answer);
+        store_elections(&in->plugin, conform.root, 0, answer_take, &answer);
+        answer_wait(&answer);
+        ck_assert_msg(answer.status == BR_CORRUPT, "%s: %d", texts[i], answer.status);
+        answer_done(&answer);
+    }
+    instance_free(in);
+}
+END_TEST
+
+/* Ten digits, and then nobody stands any more. */
+START_TEST(last_number)
+{
+    struct answer answer;
+    struct buf key = { 0 };
+    struct instance *in = server_instance(NULL, NULL);
+    buf_printf(&key, "/bridle.counter%s", conform.root);
+    server_put(key.data, "5 9999999999");
+    buf_done(&key);
+    char *fence = server_lock(in, conform.root, "h:1");
+    ck_assert_str_eq(fence, at("LOCKNODE9999999999"));
+    ck_assert_int_eq(conform_elections(in, conform.root), 11);
+    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
+    server_ask_lock(in, conform.root, "h:1", &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_TOOBIG);
+    ck_assert_msg(strstr(answer.text, "too often"), "%s", answer.text);
+    answer_done(&answer);
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
+START_TEST(deepest_lock)
+{
+    struct answer answer;
+    struct buf path = { 0 };
+    struct instance *in = server_instance(NULL, NULL);
+    buf_text(&path, conform.root);
+    while (etcd_depth(buf_string(&path)) < ETCD_DEPTH_MAX)
+        buf_text(&path, "/d");
+    char *fence = server_lock(in, buf_string(&path), "h:1");
+    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
+    buf_text(&path, "/d");
+    server_ask_lock(in, buf_string(&path), "h:1", &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_TOOBIG);
+    answer_done(&answer);
+    buf_done(&path);
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
 /* -- The lease goes ---------------------------------------------------------------------------- */
 
 START_TEST(lease_is_revoked)
@@ -166,6 +256,7 @@ START_TEST(lease_is_revoked)
     while ((status = server_commit_fenced(in, fence, at("n"))) == BR_UNAVAILABLE)
         server_let_pass(5 * BR_MILLISECOND);
     ck_assert_int_eq(status, BR_FENCED);
+    ck_assert_int_eq(conform_elections(other, conform.root), 5); /* both, both leases, and again */
     answer_done(&lost);
     answer_done(&lock);
     free(fence);
@@ -388,6 +479,10 @@ TCase *etcd_lock_case(void)
     tcase_add_test(tcase, number_outlives_the_path);
     tcase_add_loop_test(tcase, canceled_candidate_leaves, 0, 2);
     tcase_add_test(tcase, race);
+    tcase_add_test(tcase, strange_nodes_are_no_elections);
+    tcase_add_test(tcase, foreign_counter);
+    tcase_add_test(tcase, last_number);
+    tcase_add_test(tcase, deepest_lock);
     tcase_add_test(tcase, lease_is_revoked);
     return tcase;
 }
