@@ -84,6 +84,10 @@ static void http_done(struct evhttp_request *request, void *arg)
     } else if (request) {
         http_take(request, &reply);
     }
+    if (etcd->tls && !reply.json) {
+        const char *why = etcd_tls_why(etcd, evhttp_connection_get_bufferevent(line->http));
+        reply.why = why ? why : reply.why;
+    }
     bool lost = !reply.json || reply.status == BR_UNKNOWN || reply.status == BR_UNAVAILABLE;
     line_take(line);
     if (lost)
@@ -114,8 +118,11 @@ static bool line_open(struct etcd *etcd, struct etcd_line *line)
 {
     const struct timeval limit = { .tv_sec = etcd->request_timeout / BR_SECOND,
                                    .tv_usec = etcd->request_timeout % BR_SECOND / 1000 };
-    line->http =
-        evhttp_connection_base_new(etcd->env->loop, NULL, etcd->address, etcd->host[etcd->at].port);
+    struct bufferevent *tls = etcd->tls ? etcd_tls_connection(etcd) : NULL;
+    if (etcd->tls && !tls)
+        return false;
+    line->http = evhttp_connection_base_bufferevent_new(etcd->env->loop, NULL, tls, etcd->address,
+                                                        etcd->host[etcd->at].port);
     if (!line->http)
         return false;
     evhttp_connection_set_timeout_tv(line->http, &limit);

@@ -36,6 +36,8 @@ static void session_drop(struct etcd *etcd)
     free(etcd->token);
     etcd->token = NULL;
     etcd_http_reset(etcd, "the connection was lost");
+    if (etcd->tls_context)
+        etcd_tls_end(etcd);
 }
 
 static void session_down(struct br_env *env, void *unused)
@@ -281,6 +283,12 @@ static void session_authenticated(struct etcd *etcd, void *arg, const struct etc
 
 static void session_begin(struct etcd *etcd)
 {
+    struct etcd_reply wrong = { .status = BR_INVALID };
+    wrong.why = etcd->tls ? etcd_tls_begin(etcd) : NULL;
+    if (wrong.why) {
+        session_failed(etcd, &wrong);
+        return;
+    }
     if (!etcd->username[0]) {
         session_grant(etcd);
         return;

@@ -17,6 +17,17 @@ static const struct br_option etcd_options[] = {
     BR_STRING(struct etcd, username, .fallback = "", .help = "Who we are; empty: nobody."),
     BR_STRING(struct etcd, password, .fallback = "", .flags = BR_SECRET,
               .help = "The password of username."),
+    BR_BOOL(struct etcd, tls, .fallback = "false",
+            .help = "Speak TLS 1.2 or later; the servers' certificates must be for the names or "
+                    "addresses in hosts."),
+    BR_STRING(struct etcd, cacert, .fallback = "",
+              .help = "The file of the certificates (PEM) that theirs must be signed by; empty: "
+                      "the system's.  Like the next two it is read again with each connection."),
+    BR_STRING(struct etcd, cert, .fallback = "",
+              .help = "The file of our certificate and those above it (PEM), for servers that "
+                      "want one; empty: none."),
+    BR_STRING(struct etcd, key, .fallback = "",
+              .help = "The file of its private key (PEM), not encrypted."),
     BR_DURATION(struct etcd, session_timeout, .fallback = "30s", .min = BR_SECOND,
                 .max = 10 * BR_MINUTE,
                 .help = "How long the servers keep the lease, and with it the leader lock, of a "
@@ -34,12 +45,17 @@ static br_status etcd_open(struct br_env *env)
     etcd->env = env;
     if (!etcd_hosts_read(etcd))
         return br_fail(env, BR_INVALID,
-                       "hosts: %s: write host:port, separated by commas, at most %d (no http://)",
+                       "hosts: %s: write host:port, separated by commas, at most %d (no http://; "
+                       "for https:// set tls: true)",
                        etcd->hosts, ETCD_HOSTS_MAX);
     if (strlen(etcd->prefix) > ETCD_PREFIX_MAX)
         return br_fail(env, BR_TOOBIG, "prefix: %s: over %d bytes", etcd->prefix, ETCD_PREFIX_MAX);
     if (!etcd->username[0] != !etcd->password[0])
         return br_fail(env, BR_INVALID, "username and password belong together");
+    if (!etcd->cert[0] != !etcd->key[0])
+        return br_fail(env, BR_INVALID, "cert and key belong together");
+    if (!etcd->tls && (etcd->cacert[0] || etcd->cert[0]))
+        return br_fail(env, BR_INVALID, "cacert, cert and key are of no use without tls: true");
     return BR_OK;
 }
 
@@ -89,8 +105,8 @@ static void etcd_impatient(struct br_env *env, void *unused)
     (void) unused;
     etcd->patience = NULL;
     br_reply_fail(etcd_started(etcd), BR_UNAVAILABLE,
-                  "%s: no server answers%s%s: is etcd running there, and has it a leader?",
-                  etcd->hosts, etcd->why[0] ? ": " : "", etcd->why);
+                  "%s: no server answers%s%s: is etcd running there, %s TLS, and has it a leader?",
+                  etcd->hosts, etcd->why[0] ? ": " : "", etcd->why, etcd->tls ? "with" : "without");
 }
 
 static void etcd_start(struct br_env *env, struct br_call *call)
@@ -100,7 +116,7 @@ static void etcd_start(struct br_env *env, struct br_call *call)
     if (call->deadline) {
         /* A little before the host's own, whose sentence could not name the servers. */
         br_time left = call->deadline - br_now(env);
-        etcd->patience = br_after(env, left - left / 20, etcd_impatient, NULL);
+        etcd->patience = br_after(env, left - left / 10, etcd_impatient, NULL);
     }
     etcd_connect(etcd);
 }

@@ -114,6 +114,10 @@ struct etcd {
     const char *prefix;
     const char *username;
     const char *password;
+    bool tls;
+    const char *cacert;
+    const char *cert;
+    const char *key;
     br_time session_timeout;
     br_time request_timeout;
 
@@ -126,7 +130,9 @@ struct etcd {
     struct resolver *resolver;
     struct lookup *lookup;
     struct etcd_line lines[ETCD_LANES];
-    char *token; /* of authentication */
+    char *token;       /* of authentication */
+    void *tls_context; /* etcd_tls.c's; NULL: none */
+    char tls_why[300];
     bool connecting;
     bool up;
     bool going_down; /* posted */
@@ -200,6 +206,19 @@ void etcd_ask(struct etcd *etcd, enum etcd_lane lane, const char *what, struct b
               etcd_done *done, void *arg);
 /* All under way fail: those that were sent as BR_UNKNOWN. */
 void etcd_http_reset(struct etcd *etcd, const char *why);
+
+/* -- TLS (etcd_tls.c, or etcd_plain.c) */
+
+struct bufferevent;
+
+/* With each attempt to connect: the files may be new.  NULL, or what is wrong, until the next one.
+ */
+const char *etcd_tls_begin(struct etcd *etcd);
+void etcd_tls_end(struct etcd *etcd);
+/* To the present host, not connected yet; NULL: it cannot be made. */
+struct bufferevent *etcd_tls_connection(struct etcd *etcd);
+/* Why it failed, where that was TLS's fault, until the next one; else NULL. */
+const char *etcd_tls_why(struct etcd *etcd, struct bufferevent *connection);
 
 /* -- session (etcd_session.c) */
 

@@ -11,13 +11,37 @@
 #                                a request of the gateway's, and its answer on stdout
 #   t/etcd.sh --have             0 where there is a server to start
 #
-# ETCD_FLAGS adds to the server's flags; ETCD_SYNC=1: it syncs to the disk, as a real one does.  Exit status is the command's; 77, loudly, where there is no
-# server.  The server goes when this script goes, even by SIGKILL.
+# ETCD_FLAGS adds to the server's flags; ETCD_SYNC=1: it syncs to the disk, as a real one does;
+# ETCD_TLS=1: it speaks TLS, is named localhost, and wants to see a certificate; ETCD_HOME then has ca.pem,
+# client.pem and client.key, and some that are wrong.  Exit status is the command's; 77, loudly, where there
+# is no server.  The server goes when this script goes, even by SIGKILL.
 set -u
 
 # A heartbeat of 10 ms: the least lease is then one second, and an election takes a moment.
 flags=(--name bridle --heartbeat-interval 10 --election-timeout 100 --log-level error)
 [ -n "${ETCD_SYNC:-}" ] || flags+=(--unsafe-no-fsync)
+
+# signed NAME SUBJECT EXTENSION... : a certificate and its key, signed by the authority.
+signed() {
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" \
+        -keyout "$1.key" -out "$1.csr" &&
+        printf '%s\n' "${@:3}" >"$1.ext" &&
+        openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+            -extfile "$1.ext" -out "$1.pem"
+}
+
+# In directory $1: an authority, the server's certificate and a client's, and another authority.  The
+# server's gateway is a client of the server, with the server's certificate.
+certificates() (
+    cd "$1" || exit
+    for name in ca other; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$name" \
+            -keyout $name.key -out $name.pem || exit
+    done
+    signed server localhost subjectAltName=DNS:localhost extendedKeyUsage=serverAuth,clientAuth &&
+        signed client bridle extendedKeyUsage=clientAuth &&
+        openssl pkey -in client.key -aes128 -passout pass:secret -out locked.key
+) >"$1/certificates.log" 2>&1
 
 # What a request is answered; nothing where nobody serves.
 ask() {
@@ -29,13 +53,20 @@ serves() { ask "$1" | grep -q '"health":"true"'; }
 
 # Start the server of directory $1; 1: a port of its is taken, or it died.
 launch() {
-    local home=$1 port peer server
+    local home=$1 port peer server scheme=http health tls=()
     read -r port peer <"$home/ports"
+    health=$port
+    if [ -e "$home/ca.pem" ]; then
+        health=$((port + 2)) scheme=https
+        tls=(--cert-file "$home/server.pem" --key-file "$home/server.key" --client-cert-auth
+            --trusted-ca-file "$home/ca.pem" --listen-metrics-urls "http://127.0.0.1:$health")
+    fi
     # In a session of its own: who kills a test's process group does not mean the server.
     # shellcheck disable=SC2086
-    env -u ETCD_HOSTS -u ETCD_HOME -u ETCD_SCRIPT -u ETCD_FLAGS -u ETCD_SYNC \
+    env -u ETCD_HOSTS -u ETCD_HOME -u ETCD_SCRIPT -u ETCD_FLAGS -u ETCD_SYNC -u ETCD_TLS \
         setsid etcd "${flags[@]}" --data-dir "$home/data" \
-        --listen-client-urls "http://127.0.0.1:$port" --advertise-client-urls "http://127.0.0.1:$port" \
+        --listen-client-urls "$scheme://127.0.0.1:$port" "${tls[@]}" \
+        --advertise-client-urls "$scheme://127.0.0.1:$port" \
         --listen-peer-urls "http://127.0.0.1:$peer" \
         --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
         --initial-cluster "bridle=http://127.0.0.1:$peer" ${ETCD_FLAGS:-} \
@@ -43,7 +74,7 @@ launch() {
     server=$!
     disown # its end is no news
     echo "$server" >"$home/pid"
-    until serves "$port"; do
+    until serves "$health"; do
         kill -0 "$server" 2>/dev/null || return 1
         read -r -t 0.02 <>"$home/never" || : # a pause: the state asked for is outside
     done
@@ -97,6 +128,17 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 mkfifo "$home/never" "$home/alive" || exit
 watch "$home"
+
+if [ -n "${ETCD_TLS:-}" ]; then
+    command -v openssl >/dev/null || {
+        echo "SKIPPED: no openssl to make certificates with" >&2
+        exit 77
+    }
+    certificates "$home" || {
+        cat "$home/certificates.log" >&2
+        exit 1
+    }
+fi
 
 # Ports below the kernel's range for outgoing connections; a taken one is found out by trying.
 for _ in 1 2 3 4 5 6 7 8; do

@@ -4,6 +4,7 @@
 #include "t/test_etcd.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,16 +135,31 @@ TCase *etcd_text_case(void)
     return tcase;
 }
 
+static int with_tls(void)
+{
+    struct etcd probe = { .cacert = "", .cert = "" };
+    const char *wrong = etcd_tls_begin(&probe);
+    if (wrong) {
+        fprintf(stderr, "SKIPPED: %s\n", wrong);
+        return 77;
+    }
+    etcd_tls_end(&probe);
+    return test_run("etcd tls", etcd_tls_case(), NULL);
+}
+
 int main(void)
 {
     char *load[] = { (char *) (uintptr_t) "etcd" };
     server_use("ETCD");
+    signal(SIGPIPE, SIG_IGN); /* as the host does */
     if (!server_env("HOSTS")) {
         fprintf(stderr, "SKIPPED: no server: run t/test_etcd.sh\n");
         return 77;
     }
     conform.patience = 15;
     conform_load(1, load, NULL);
+    if (server_env("TLS"))
+        return with_tls();
     return test_run("etcd", etcd_text_case(), etcd_option_case(), etcd_batch_case(),
                     etcd_lock_case(), etcd_fault_case(), etcd_auth_case(), NULL);
 }

@@ -22,5 +22,6 @@ TCase *etcd_batch_case(void);
 TCase *etcd_lock_case(void);
 TCase *etcd_fault_case(void);
 TCase *etcd_auth_case(void);
+TCase *etcd_tls_case(void); /* where ETCD_TLS is set */
 
 #endif

@@ -12,12 +12,16 @@ kit)
         "prefix=/of the test" request_timeout=3s
     ;;
 own) exec "$top_builddir/t/test_etcd" ;;
+tls) ETCD_TLS=1 exec "$top_builddir/t/test_etcd" ;;
 esac
 
 "$top_srcdir/t/etcd.sh" --have || exit
 status=0
 "$top_srcdir/t/etcd.sh" "$0" kit &
 kit=$!
+ETCD_TLS=1 "$top_srcdir/t/etcd.sh" "$0" tls &
+tls=$!
 "$top_srcdir/t/etcd.sh" "$0" own || status=1
 wait "$kit" || status=1
+wait "$tls" || [ $? -eq 77 ] || status=1
 exit $status
