@@ -13,8 +13,8 @@ build=$top_builddir-coverage
 # One at a time: a loaded machine takes another way through what waits.
 tests="t/test_model t/test_policy t/test_judge t/test_hot t/test_oracle t/test_recovery t/test_recover
     t/test_rounds t/test_stages t/conform_static t/conform_shared t/test_memory t/test_sqlite
-    t/test_zookeeper.sh t/recovery.sh t/recovery_zookeeper.sh t/hot.sh t/stages.sh t/apply.sh
-    t/apply_zookeeper.sh t/amend.sh t/sim.sh"
+    t/test_zookeeper.sh t/test_etcd.sh t/recovery.sh t/recovery_zookeeper.sh t/hot.sh t/stages.sh t/apply.sh
+    t/apply_zookeeper.sh t/apply_etcd.sh t/amend.sh t/sim.sh"
 
 mkdir -p "$build"
 [ -f "$build/Makefile" ] || (cd "$build" && "$top_srcdir/configure" --quiet --enable-coverage)

@@ -18,6 +18,7 @@ echo "seed $seed"
 "$top_srcdir/t/storm.sh" zookeeper 60 "$seed"
 "$top_srcdir/t/etcd.sh" "$top_srcdir/t/sweep.sh" etcd 60 "$seed"
 "$top_srcdir/t/etcd.sh" "$top_srcdir/t/recovery.sh" etcd
+"$top_srcdir/t/etcd.sh" "$top_srcdir/t/apply.sh" etcd
 "$top_srcdir/t/etcd.sh" "$top_srcdir/t/hot.sh" etcd
 "$top_srcdir/t/storm.sh" etcd 60 "$seed"
 "$top_srcdir/t/failover.sh" 100 "$seed"
