@@ -1,6 +1,7 @@
 /* etcd_batch -- see etcd_batch.h. */
 #include "plugin/etcd_batch.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -407,5 +408,9 @@ bool etcd_batch_put(const struct etcd_batch *batch, struct buf *compares, struct
     if (batch_fits(compares, ops, count))
         return true;
     buf_clear(compares);
-    return batch->snapshot && batch_compare_all(batch, compares) < ETCD_OPS_MAX;
+    if (!batch->snapshot)
+        return false;
+    count = batch_compare_all(batch, compares); /* a write each, and two */
+    assert(count < ETCD_OPS_MAX);
+    return true;
 }

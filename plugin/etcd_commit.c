@@ -78,10 +78,7 @@ static void commit_send(struct etcd *etcd, struct committing *commit)
     }
     buf_done(&compares);
     buf_done(&ops);
-    if (commit->batch.snapshot)
-        commit_fail(etcd, commit, BR_TOOBIG, "the batch names too many locks' nodes");
-    else
-        commit_snapshot(etcd, commit);
+    commit_snapshot(etcd, commit);
 }
 
 static void commit_seen(struct etcd *etcd, void *arg, const struct etcd_reply *reply)

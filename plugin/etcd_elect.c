@@ -17,8 +17,7 @@ static void stand_elect(struct etcd_stand *stand)
     char fence[ETCD_NODE_MAX];
     etcd_stand_node(stand, stand->number, fence);
     stand->elected = true;
-    if (stand->call)
-        br_reply_value(stand->call, etcd_text(fence), 0);
+    br_reply_value(stand->call, etcd_text(fence), 0);
     stand->call = NULL;
 }
 
@@ -303,11 +302,10 @@ static void view_done(struct view *view)
 static void view_take(struct view *view, const json_t *kvs, size_t before)
 {
     const json_t *leader = NULL;
-    size_t i, size;
-    json_t *kv;
+    size_t size;
     *view = (struct view){ .least = -1 };
-    json_array_foreach(kvs, i, kv)
-    {
+    for (size_t i = 0; i < json_array_size(kvs); i++) {
+        const json_t *kv = json_array_get(kvs, i);
         char *key = etcd_bytes(kv, "key", &size);
         int64_t number = key && size > before ? lock_number(key, before) : -1;
         if (number >= 0 && (view->least < 0 || number < view->least)) {
@@ -333,11 +331,10 @@ static void view_take(struct view *view, const json_t *kvs, size_t before)
 /* Is the node with this number, and our lease, there? */
 static bool view_has(const json_t *kvs, size_t before, int64_t number, int64_t lease)
 {
-    size_t i, size;
-    json_t *kv;
+    size_t size;
     bool found = false;
-    json_array_foreach(kvs, i, kv)
-    {
+    for (size_t i = 0; i < json_array_size(kvs); i++) {
+        const json_t *kv = json_array_get(kvs, i);
         char *key = etcd_bytes(kv, "key", &size);
         found |= key && size > before && lock_number(key, before) == number
                  && etcd_number(kv, "lease") == lease;
@@ -448,8 +445,6 @@ static void counted(struct etcd *etcd, void *arg, const struct etcd_reply *reply
 {
     struct br_call *call = arg;
     struct counter counter;
-    size_t i;
-    json_t *kv;
     int64_t stand = 0;
     if (reply->status != BR_OK) {
         br_reply_fail(call, etcd_read_status(reply->status), "%s: %s", etcd->hosts, reply->why);
@@ -459,8 +454,9 @@ static void counted(struct etcd *etcd, void *arg, const struct etcd_reply *reply
         br_reply_fail(call, BR_CORRUPT, "%s: a lock's number: " COUNTER_FOREIGN, etcd->hosts);
         return;
     }
-    const json_t *range = etcd_response(reply->json, 1, "response_range");
-    json_array_foreach(json_object_get(range, "kvs"), i, kv) stand += etcd_number(kv, "lease") != 0;
+    const json_t *kvs = json_object_get(etcd_response(reply->json, 1, "response_range"), "kvs");
+    for (size_t i = 0; i < json_array_size(kvs); i++)
+        stand += etcd_number(json_array_get(kvs, i), "lease") != 0;
     br_reply_value(call, nothing, 2 * counter.stood - stand);
 }
 

@@ -62,14 +62,19 @@ static void http_take(struct evhttp_request *request, struct etcd_reply *reply)
         reply->why = "the answer is no JSON: is it etcd, version 3.4 or later?";
         return;
     }
-    const char *message = json_string_value(json_object_get(reply->json, "message"));
+    /* A stream, which is what a lease is renewed by, has it one level further down. */
+    const json_t *error = json_object_get(reply->json, "error");
+    const bool nested = json_is_object(error);
+    error = nested ? error : reply->json;
+    const char *message = json_string_value(json_object_get(error, "message"));
     if (evhttp_request_get_response_code(request) == HTTP_OK && !message) {
         reply->status = BR_OK;
+        reply->why = NULL;
         reply->revision = etcd_number(json_object_get(reply->json, "header"), "revision");
         return;
     }
     reply->why = message ? message : "it refuses and does not say why";
-    reply->status = http_status(etcd_number(reply->json, "code"), reply->why);
+    reply->status = http_status(etcd_number(error, nested ? "grpc_code" : "code"), reply->why);
 }
 
 static void http_done(struct evhttp_request *request, void *arg)
@@ -78,6 +83,10 @@ static void http_done(struct evhttp_request *request, void *arg)
     struct etcd *etcd = ask->etcd;
     struct etcd_line *line = &etcd->lines[ask->lane];
     struct etcd_reply reply = { .status = BR_UNKNOWN, .why = "sent, and no answer came" };
+    if (line->sending) { /* from inside, as where no descriptor is left */
+        line->failed = true;
+        return;
+    }
     if (request && evhttp_request_get_response_code(request) == 0) {
         reply.status = BR_UNAVAILABLE;
         reply.why = "no connection";
@@ -155,7 +164,11 @@ static bool line_send(struct etcd *etcd, struct etcd_line *line, struct etcd_ask
     evbuffer_add(evhttp_request_get_output_buffer(request), ask->body.data, ask->body.size);
     ask->sent = true;
     line_hurry(line);
-    return evhttp_make_request(line->http, request, EVHTTP_REQ_POST, ask->what) == 0;
+    line->failed = false;
+    line->sending = true;
+    bool made = evhttp_make_request(line->http, request, EVHTTP_REQ_POST, ask->what) == 0;
+    line->sending = false;
+    return made && !line->failed;
 }
 
 static void line_go(struct etcd *etcd, struct etcd_line *line)

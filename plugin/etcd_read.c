@@ -224,7 +224,7 @@ static void list_seen(struct etcd *etcd, void *arg, const struct etcd_reply *rep
         list_fail(etcd, listing, BR_NOTFOUND, "is not there");
     } else if (!range || !list_take(listing, json_object_get(range, "kvs"))) {
         list_fail(etcd, listing, BR_CORRUPT, "its children were not written by bridle");
-    } else if (json_is_true(json_object_get(range, "more"))) {
+    } else if (etcd_true(range, "more")) {
         listing->revision = listing->revision ? listing->revision : reply->revision;
         list_page(etcd, listing);
     } else {

@@ -108,8 +108,12 @@ static void session_renewed(struct etcd *etcd, void *arg, const struct etcd_repl
 {
     (void) arg;
     br_time sent = etcd->renew_sent;
-    if (!sent || reply->status != BR_OK)
-        return; /* it is going down */
+    if (!sent)
+        return; /* it went down */
+    if (reply->status != BR_OK) {
+        etcd_go_down(etcd, reply->why);
+        return;
+    }
     etcd->renew_sent = 0;
     int64_t ttl = etcd_number(json_object_get(reply->json, "result"), "TTL");
     if (ttl <= 0) {
@@ -182,9 +186,10 @@ static void session_put(struct etcd *etcd, void *arg, const struct etcd_reply *r
     (void) arg;
     if (etcd->going_down || etcd->stopping)
         return;
-    if (reply->status != BR_OK) {
+    const bool there = etcd_true(reply->json, "succeeded");
+    if (reply->status != BR_OK && reply->status != BR_NOTFOUND) {
         session_failed(etcd, reply);
-    } else if (!json_is_true(json_object_get(reply->json, "succeeded"))) {
+    } else if (!there) {
         session_lost(etcd, "it ran out on the server", false);
         session_grant(etcd);
     } else {
@@ -272,6 +277,8 @@ static void session_authenticated(struct etcd *etcd, void *arg, const struct etc
         return;
     if (reply->status != BR_OK || !token) {
         struct etcd_reply denied = *reply;
+        if (!denied.why)
+            denied.why = "it gives no token";
         if (reply->status < BR_UNKNOWN && reply->status != BR_UNAVAILABLE)
             denied.status = BR_DENIED;
         session_failed(etcd, &denied);
@@ -381,7 +388,7 @@ int etcd_chained(struct etcd *etcd, const struct etcd_reply *reply, br_status *r
     *ret_why = reply->why;
     if (reply->status != BR_OK)
         return -1;
-    if (json_is_true(json_object_get(reply->json, "succeeded"))) {
+    if (etcd_true(reply->json, "succeeded")) {
         etcd->chain = reply->revision;
         return 1;
     }

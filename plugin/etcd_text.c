@@ -51,7 +51,7 @@ void etcd_base64(struct buf *buf, const void *data, size_t size)
 
 static int base64_digit(char c)
 {
-    const char *at = c ? strchr(base64_digits, c) : NULL;
+    const char *at = strchr(base64_digits, c);
     return at ? (int) (at - base64_digits) : -1;
 }
 
@@ -114,6 +114,11 @@ bool etcd_value(const char *value, size_t size, int64_t *ret_version, br_bytes *
         return false;
     *ret_data = (br_bytes){ blank + 1, size - (size_t) (blank + 1 - value) };
     return true;
+}
+
+bool etcd_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
 }
 
 const json_t *etcd_response(const json_t *json, size_t index, const char *name)

@@ -63,7 +63,7 @@ struct etcd_reply {
     br_status status;
     json_t *json;     /* BR_OK: an object; the caller's until it returns */
     int64_t revision; /* its header's */
-    const char *why;  /* of a failure, without the endpoint */
+    const char *why;  /* of a failure, without the endpoint; BR_OK: NULL */
 };
 
 struct etcd;
@@ -90,6 +90,8 @@ struct etcd_line {
     struct etcd_ask *first;         /* under way */
     struct etcd_ask **last;
     uint32_t count;
+    bool sending; /* evhttp is just being given a request ... */
+    bool failed;  /* ... and has already said that nothing came of it */
 };
 
 /* Something that wants ETCD_LANE_WRITE for itself: `go` begins, etcd_job_over ends it. */
@@ -175,6 +177,7 @@ bool etcd_unbase64(const char *text, void *to, size_t *ret_size);
 
 /* A number that the gateway gives as text, or leaves out where it is 0. */
 int64_t etcd_number(const json_t *object, const char *name);
+bool etcd_true(const json_t *object, const char *name);
 /* A key or value, decoded; malloc'ed, with a NUL behind it.  NULL: it is none. */
 char *etcd_bytes(const json_t *object, const char *name, size_t *ret_size);
 /* The version in front of a node's value; *ret_data is what is behind it.  false: it is not ours.
