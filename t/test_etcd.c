@@ -126,12 +126,37 @@ START_TEST(values)
 }
 END_TEST
 
+/* As the gateway has numbers and bytes, and has not. */
+START_TEST(fields)
+{
+    json_t *json = json_loads(
+        "{\"a\":\"12\",\"b\":7,\"c\":\"x\",\"d\":\"eA==\",\"e\":\"=\",\"f\":[]}", 0, NULL);
+    static const struct {
+        const char *name;
+        int64_t number;
+        const char *bytes; /* NULL: none */
+    } rows[] = { { "a", 12, NULL }, { "b", 7, NULL }, { "c", 0, NULL }, { "d", 0, "x" },
+                 { "e", 0, NULL },  { "f", 0, NULL }, { "none", 0, "" } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t size = 0;
+        ck_assert_int_eq(etcd_number(json, rows[i].name), rows[i].number);
+        char *bytes = etcd_bytes(json, rows[i].name, &size);
+        ck_assert_msg(!bytes == !rows[i].bytes, "%s", rows[i].name);
+        if (bytes)
+            ck_assert_str_eq(bytes, rows[i].bytes);
+        free(bytes);
+    }
+    json_decref(json);
+}
+END_TEST
+
 TCase *etcd_text_case(void)
 {
     TCase *tcase = tcase_create("text");
     tcase_add_test(tcase, base64);
     tcase_add_test(tcase, keys);
     tcase_add_test(tcase, values);
+    tcase_add_test(tcase, fields);
     return tcase;
 }
 
@@ -147,7 +172,7 @@ static int with_tls(void)
     return test_run("etcd tls", etcd_tls_case(), NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     char *load[] = { (char *) (uintptr_t) "etcd" };
     server_use("ETCD");
@@ -160,6 +185,9 @@ int main(void)
     conform_load(1, load, NULL);
     if (server_env("TLS"))
         return with_tls();
+    if (argc > 1 && strcmp(argv[1], "proxy") == 0)
+        return test_run("etcd behind a proxy", etcd_answer_case(), etcd_proxy_case(),
+                        etcd_session_case(), NULL);
     return test_run("etcd", etcd_text_case(), etcd_option_case(), etcd_batch_case(),
                     etcd_lock_case(), etcd_fault_case(), etcd_auth_case(), NULL);
 }

@@ -21,6 +21,9 @@ TCase *etcd_option_case(void);
 TCase *etcd_batch_case(void);
 TCase *etcd_lock_case(void);
 TCase *etcd_fault_case(void);
+TCase *etcd_answer_case(void);
+TCase *etcd_proxy_case(void);
+TCase *etcd_session_case(void);
 TCase *etcd_auth_case(void);
 TCase *etcd_tls_case(void); /* where ETCD_TLS is set */
 

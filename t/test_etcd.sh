@@ -12,6 +12,7 @@ kit)
         "prefix=/of the test" request_timeout=3s
     ;;
 own) exec "$top_builddir/t/test_etcd" ;;
+proxy) exec "$top_builddir/t/test_etcd" proxy ;;
 tls) ETCD_TLS=1 exec "$top_builddir/t/test_etcd" ;;
 esac
 
@@ -21,7 +22,10 @@ status=0
 kit=$!
 ETCD_TLS=1 "$top_srcdir/t/etcd.sh" "$0" tls &
 tls=$!
+"$top_srcdir/t/etcd.sh" "$0" proxy &
+proxy=$!
 "$top_srcdir/t/etcd.sh" "$0" own || status=1
 wait "$kit" || status=1
+wait "$proxy" || status=1
 wait "$tls" || [ $? -eq 77 ] || status=1
 exit $status

@@ -23,6 +23,7 @@ static const struct {
     { { "hosts=a:0" }, "host:port" },
     { { "hosts=a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1" },
       "at most 16" },
+    { { "hosts=" LONGEST LONGEST LONGEST LONGEST LONGEST ":1" }, "host:port" },
     { { "hosts=a:1", "prefix=" LONGEST "." }, "over 64 bytes" },
     { { "hosts=a:1", "username=nobody" }, "belong together" },
     { { "hosts=a:1", "password=nobody" }, "belong together" },
@@ -115,14 +116,31 @@ START_TEST(stop_while_starting)
 }
 END_TEST
 
-/* A dead host first, and one that only has a name. */
+/* A name is looked up; that is waited for, but not until the end. */
+START_TEST(stop_while_looking_up)
+{
+    struct answer start;
+    struct instance *in = server_instance_made("hosts=no-such-host.invalid:1", NULL);
+    answer_init(&start);
+    plugin_start(&in->plugin, PLUGIN_FOREVER, answer_take, &start);
+    instance_stop(in);
+    ck_assert(start.done);
+    ck_assert_int_eq(start.status, BR_CANCELED);
+    answer_done(&start);
+    plugin_close(&in->plugin);
+    arena_done(&in->arena);
+    free(in);
+}
+END_TEST
+
+/* A host that is none, a dead one, and one that only has a name. */
 START_TEST(next_host)
 {
-    char option[128];
+    char option[160];
     struct sockaddr_in address;
     int fd = port_taken(&address);
-    snprintf(option, sizeof option, "hosts=127.0.0.1:%d,localhost:%s", ntohs(address.sin_port),
-             strchr(server_env("HOSTS"), ':') + 1);
+    snprintf(option, sizeof option, "hosts=no-such-host.invalid:1,127.0.0.1:%d,localhost:%s",
+             ntohs(address.sin_port), strchr(server_env("HOSTS"), ':') + 1);
     struct instance *in = server_instance(option, NULL);
     ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
     instance_free(in);
@@ -135,8 +153,47 @@ START_TEST(foreign_value)
 {
     struct instance *in = server_instance("prefix=/foreign", NULL);
     server_put("/foreign//x", "x");
+    server_put("/foreign//y", "");
+    server_put("/foreign/x//", "0 ");
+    ck_assert_int_eq(conform_get(in, "/y", NULL, NULL), BR_CORRUPT);
+    struct answer answer;
+    answer_init(&answer);
+    store_list(&in->plugin, "/x", PLUGIN_FOREVER, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_CORRUPT);
+    answer_done(&answer);
     ck_assert_int_eq(conform_get(in, "/x", NULL, NULL), BR_CORRUPT);
     ck_assert_int_eq(conform_write(in, BR_PUT, "/x", "", -1), BR_CORRUPT);
+    instance_free(in);
+}
+END_TEST
+
+static void alarm_space(const char *action)
+{
+    char json[64];
+    snprintf(json, sizeof json, "{\"action\":\"%s\",\"alarm\":\"NOSPACE\"}", action);
+    json_decref(server_post("/v3/maintenance/alarm", json, NULL));
+}
+
+/* etcd's quota is used up: nothing is written, everything is read, and who starts is told. */
+START_TEST(no_space)
+{
+    struct answer answer;
+    struct instance *in = server_instance(NULL, NULL), *other = server_instance_made(NULL, NULL);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    alarm_space("ACTIVATE");
+    ck_assert_int_eq(conform_write(in, BR_CREATE, at("n"), "", 0), BR_REFUSED);
+    ck_assert_msg(strstr(conform.text, "space exceeded"), "%s", conform.text);
+    ck_assert_int_eq(conform_get(in, conform.root, NULL, NULL), BR_OK);
+    answer_init(&answer);
+    plugin_start(&other->plugin, 20 * BR_SECOND, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_REFUSED);
+    ck_assert_msg(strstr(answer.text, "space exceeded"), "%s", answer.text);
+    answer_done(&answer);
+    alarm_space("DEACTIVATE");
+    ck_assert_int_eq(conform_write(in, BR_CREATE, at("n"), "", 0), BR_OK);
+    instance_free(other);
     instance_free(in);
 }
 END_TEST
@@ -148,7 +205,9 @@ TCase *etcd_option_case(void)
     tcase_add_test(tcase, start_without_a_server);
     tcase_add_test(tcase, stop_while_starting);
     tcase_add_test(tcase, next_host);
+    tcase_add_test(tcase, stop_while_looking_up);
     tcase_add_test(tcase, foreign_value);
+    tcase_add_test(tcase, no_space);
     return tcase;
 }
 
@@ -205,6 +264,91 @@ START_TEST(long_paths)
     ck_assert_uint_eq(server_child_count(in, conform.root), 0);
     free_paths(writes, DELETES);
     free(value);
+    instance_free(in);
+}
+END_TEST
+
+/* Three pages of them. */
+START_TEST(many_children)
+{
+    enum { COUNT = 2 * ETCD_LIST_PAGE / ETCD_BATCH_OPS_MAX + 1 };
+    static struct br_write writes[ETCD_BATCH_OPS_MAX];
+    struct instance *in = server_instance(NULL, NULL);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, conform.root, "", 0), BR_OK);
+    for (uint32_t batch = 0; batch < COUNT; batch++) {
+        for (uint32_t i = 0; i < ETCD_BATCH_OPS_MAX; i++)
+            writes[i] =
+                (struct br_write){ .kind = BR_CREATE, .path = mem_text(at("%u.%u", batch, i)) };
+        ck_assert_int_eq(conform_commit(in, writes, ETCD_BATCH_OPS_MAX), BR_OK);
+        free_paths(writes, ETCD_BATCH_OPS_MAX);
+    }
+    ck_assert_uint_eq(server_child_count(in, conform.root), COUNT * ETCD_BATCH_OPS_MAX);
+    instance_free(in);
+}
+END_TEST
+
+/* Each write sees those before it, also where a node goes and comes again; a fence that was deleted
+ * and made again is none. */
+START_TEST(again_in_one_batch)
+{
+    struct instance *in = server_instance(NULL, NULL);
+    char *fence = server_lock(in, conform.root, "h:1");
+    char *below = arena_text(&in->arena, fence, strlen(fence));
+    const char *n = at("n"), *strange = at("LOCKNODEx"), *child = at("LOCKNODEx/c");
+    struct buf text = { 0 };
+    buf_printf(&text, "%s/c", below);
+    const struct br_write writes[] = {
+        { .kind = BR_CREATE, .path = strange },
+        { .kind = BR_CREATE, .path = n },
+        { .kind = BR_DELETE, .path = n, .version = 0 },
+        { .kind = BR_CREATE, .path = n },
+        { .kind = BR_PUT, .path = n, .version = 0 },
+        { .kind = BR_DELETE, .path = n, .version = 1 },
+    };
+    ck_assert_int_eq(conform_commit(in, writes, 6), BR_OK);
+    ck_assert_int_eq(conform_get(in, n, NULL, NULL), BR_NOTFOUND);
+    ck_assert_int_eq(conform_write(in, BR_CREATE, child, "", 0), BR_OK);
+    const struct br_write fences[] = {
+        { .kind = BR_DELETE, .path = fence, .version = -1 },
+        { .kind = BR_CREATE, .path = fence },
+        { .kind = BR_CREATE, .path = buf_string(&text) },
+        { .kind = BR_PUT, .path = fence, .version = 0 },
+        { .kind = BR_DELETE, .path = child, .version = 0 },
+        { .kind = BR_CREATE, .path = child },
+        { .kind = BR_DELETE, .path = child, .version = 0 },
+        { .kind = BR_DELETE, .path = strange, .version = 0 },
+    };
+    ck_assert_int_eq(conform_commit(in, fences, 8), BR_OK);
+    ck_assert_int_eq(conform_get(in, text.data, NULL, NULL), BR_OK);
+    ck_assert_int_eq(conform_get(in, strange, NULL, NULL), BR_NOTFOUND);
+    ck_assert_int_eq(conform_elections(in, conform.root), 2);
+    buf_done(&text);
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
+/* A full batch of a leader whose compares are more than etcd takes; and when he has lost. */
+START_TEST(many_parents_behind_a_fence)
+{
+    static struct br_write writes[ETCD_BATCH_OPS_MAX];
+    struct instance *in = server_instance(NULL, NULL);
+    char *fence = server_lock(in, conform.root, "h:1");
+    writes[0] = (struct br_write){ .kind = BR_FENCE, .path = mem_text(fence) };
+    for (uint32_t level = 0; level < 3; level++) {
+        for (uint32_t i = 1; i < ETCD_BATCH_OPS_MAX; i++)
+            writes[i] = (struct br_write){ .kind = BR_CREATE,
+                                           .path = mem_text(level == 0   ? at("p%u", i)
+                                                            : level == 1 ? at("p%u/c", i)
+                                                                         : at("p%u/d", i)) };
+        ck_assert_int_eq(conform_commit(in, writes, ETCD_BATCH_OPS_MAX),
+                         level < 2 ? BR_OK : BR_FENCED);
+        free_paths(&writes[1], ETCD_BATCH_OPS_MAX - 1);
+        if (level == 1)
+            ck_assert_int_eq(server_unlock(in, fence), BR_OK);
+    }
+    free_paths(writes, 1);
+    free(fence);
     instance_free(in);
 }
 END_TEST
@@ -312,6 +456,9 @@ TCase *etcd_batch_case(void)
     tcase_add_test(tcase, delete_against_one);
     tcase_add_test(tcase, delete_against_many);
     tcase_add_test(tcase, many_parents);
+    tcase_add_test(tcase, many_children);
+    tcase_add_test(tcase, again_in_one_batch);
+    tcase_add_test(tcase, many_parents_behind_a_fence);
     return tcase;
 }
 
