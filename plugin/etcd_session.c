@@ -85,8 +85,6 @@ static br_time session_limit(const struct etcd *etcd)
 
 static void session_lost(struct etcd *etcd, const char *why, bool revoke)
 {
-    if (!etcd->lease)
-        return;
     etcd->stale = revoke ? etcd->lease : 0;
     etcd->lease = 0;
     etcd_lock_expire(etcd, why);
@@ -169,14 +167,14 @@ static void session_up(struct etcd *etcd)
     etcd_lock_up(etcd);
 }
 
+/* The server itself refuses: what did not reach it, or was not heard, takes everything down. */
 static void session_failed(struct etcd *etcd, const struct etcd_reply *reply)
 {
     char why[300];
     if (etcd->going_down || etcd->stopping)
         return;
     snprintf(why, sizeof why, "%s: %s", etcd->host[etcd->at].text, reply->why);
-    bool final = reply->status < BR_UNKNOWN && reply->status != BR_UNAVAILABLE;
-    if (final && etcd->starting)
+    if (etcd->starting)
         etcd_refused(etcd, reply->status, why);
     etcd_go_down(etcd, reply->why);
 }
@@ -279,8 +277,7 @@ static void session_authenticated(struct etcd *etcd, void *arg, const struct etc
         struct etcd_reply denied = *reply;
         if (!denied.why)
             denied.why = "it gives no token";
-        if (reply->status < BR_UNKNOWN && reply->status != BR_UNAVAILABLE)
-            denied.status = BR_DENIED;
+        denied.status = BR_DENIED;
         session_failed(etcd, &denied);
         return;
     }

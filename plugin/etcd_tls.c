@@ -98,7 +98,7 @@ const char *etcd_tls_why(struct etcd *etcd, struct bufferevent *connection)
 {
     SSL *ssl = bufferevent_openssl_get_ssl(connection);
     unsigned long error = bufferevent_get_openssl_error(connection);
-    long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+    long verdict = SSL_get_verify_result(ssl);
     if (verdict != X509_V_OK)
         snprintf(etcd->tls_why, sizeof etcd->tls_why, "the server's certificate: %s",
                  X509_verify_cert_error_string(verdict));

@@ -129,9 +129,8 @@ static void etcd_stopped(struct br_env *env, void *unused)
     struct etcd *etcd = env->self;
     struct br_call *call = etcd->stopping;
     (void) unused;
-    if (call)
-        br_reply_ok(call);
     etcd->stopping = NULL;
+    br_reply_ok(call);
 }
 
 void etcd_parted(struct etcd *etcd)

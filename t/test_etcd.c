@@ -129,8 +129,9 @@ END_TEST
 /* As the gateway has numbers and bytes, and has not. */
 START_TEST(fields)
 {
-    json_t *json = json_loads(
-        "{\"a\":\"12\",\"b\":7,\"c\":\"x\",\"d\":\"eA==\",\"e\":\"=\",\"f\":[]}", 0, NULL);
+    json_t *json = json_loads("{\"a\":\"12\",\"b\":7,\"c\":\"x\",\"d\":\"eA==\",\"e\":\"=\",\"f\":["
+                              "],\"g\":false,\"h\":true}",
+                              0, NULL);
     static const struct {
         const char *name;
         int64_t number;
@@ -146,6 +147,8 @@ START_TEST(fields)
             ck_assert_str_eq(bytes, rows[i].bytes);
         free(bytes);
     }
+    ck_assert(etcd_true(json, "h") && !etcd_true(json, "g") && !etcd_true(json, "a")
+              && !etcd_true(json, "none"));
     json_decref(json);
 }
 END_TEST

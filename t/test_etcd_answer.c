@@ -123,6 +123,16 @@ START_TEST(nonsense)
                       answer.status);
         answer_done(&answer);
     }
+    proxy_fail(TXN, 1, 200,
+               "{\"responses\":[{\"response_txn\":{\"responses\":[{\"response_range\":"
+               "{\"kvs\":[{\"value\":\"!\"}]}}]}}]}");
+    ck_assert_int_eq(conform_write(in, BR_PUT, "/", "", -1), BR_CORRUPT);
+    proxy_fail(TXN, 1, 200, rows[2]);
+    answer_init(&answer);
+    store_elections(&in->plugin, "/", PLUGIN_FOREVER, answer_take, &answer);
+    answer_wait(&answer);
+    ck_assert_int_eq(answer.status, BR_CORRUPT);
+    answer_done(&answer);
     instance_free(in);
 }
 END_TEST

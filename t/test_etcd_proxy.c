@@ -217,6 +217,38 @@ START_TEST(two_candidates)
 }
 END_TEST
 
+static void put_candidate(struct buf *json, int number, int lease, const char *value)
+{
+    struct buf key = { 0 };
+    buf_printf(&key, "/bridle%s//LOCKNODE%010d", conform.root, number);
+    buf_text(json, ",{\"key\":\"");
+    etcd_base64(json, key.data, key.size);
+    buf_printf(json, "\",\"lease\":\"%d\",\"value\":\"%s\"}", lease, value);
+    buf_done(&key);
+}
+
+/* Candidates that are none, out of order, and with our number but not our lease: whatever a server
+ * says, nobody is elected by it, and what we left there by it is deleted. */
+START_TEST(strange_candidates)
+{
+    struct buf json = { 0 };
+    struct instance *in = proxy_instance(NULL);
+    buf_text(&json, "{\"kvs\":[{\"key\":\"!\"},{\"key\":\"\"}");
+    put_candidate(&json, 9, 7, "!");
+    put_candidate(&json, 8, 7, "eA==");
+    put_candidate(&json, 0, 7, "eA==");
+    buf_text(&json, "]}");
+    proxy_fail(RANGE, 1, 200, buf_string(&json));
+    char *fence = server_lock(in, conform.root, "h:1");
+    ck_assert(proxy_reached());
+    ck_assert_str_eq(fence, at("LOCKNODE0000000001"));
+    ck_assert_uint_eq(server_child_count(in, conform.root), 1);
+    buf_done(&json);
+    free(fence);
+    instance_free(in);
+}
+END_TEST
+
 /* He gives up, and before his node is deleted his lease is gone, and the node with it. */
 START_TEST(lease_goes_while_leaving)
 {
@@ -275,6 +307,7 @@ TCase *etcd_proxy_case(void)
     tcase_add_test(tcase, leftover_is_gone);
     tcase_add_loop_test(tcase, lock_behind_a_batch, 0, 2);
     tcase_add_test(tcase, two_candidates);
+    tcase_add_test(tcase, strange_candidates);
     tcase_add_test(tcase, lease_goes_while_leaving);
     tcase_add_loop_test(tcase, stop_in_each_step, 0, 4);
     return tcase;

@@ -39,7 +39,15 @@ START_TEST(all_of_it)
         ck_assert_uint_eq(server_child_count(in, conform.root), 2 + (uint32_t) i);
         if (i == 1)
             break;
+        struct answer answer;
+        const char *root = conform.root;
+        server_pause();
+        answer_init(&answer);
+        store_read(&in->plugin, &root, 1, NULL, PLUGIN_FOREVER, answer_take, &answer);
         server_kill();
+        answer_wait(&answer);
+        ck_assert_int_eq(answer.status, BR_UNAVAILABLE);
+        answer_done(&answer);
         server_start();
         ck_assert_int_eq(server_get_when_back(in, at("n0")), BR_OK);
     }
