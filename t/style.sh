@@ -7,10 +7,9 @@ bad=0
 say() { echo "$1"; bad=1; }
 files=$(find include host plugin t -name '*.[ch]' -not -path 't/tmp/*' | sort)
 
-for file in $files; do
-    lines=$(wc -l <"$file")
-    [ "$lines" -le 600 ] || say "$file: $lines lines, more than 600"
-done
+# shellcheck disable=SC2086
+wc -l $files | awk '$2 != "total" && $1 > 600 { print $2 ": " $1 " lines, more than 600"; bad = 1 }
+     END { exit bad }' || bad=1
 
 # A function begins with '{' and ends with '}' in the first column.
 # shellcheck disable=SC2086
@@ -30,10 +29,10 @@ if grep -nE '(^|[^a-zA-Z0-9])/(home|root|mnt|tmp)/[a-z]' $files run.sh scripts/*
 fi
 
 if command -v clang-format >/dev/null 2>&1; then
-    for file in $files; do
-        clang-format --dry-run --Werror -ferror-limit=1 "$file" >/dev/null 2>&1 ||
-            say "$file: not formatted: run ./run.sh format"
-    done
+    clang-format --dump-config >/dev/null || say "clang-format does not read .clang-format"
+    # shellcheck disable=SC2086
+    clang-format --dry-run --Werror $files 2>&1 | sed -n 's/^\([^ :]*\):[0-9]*:[0-9]*: error: .*/\1/p' |
+        sort -u | sed 's/$/: not formatted: run .\/run.sh format/' | grep . && bad=1
 else
     echo "SKIPPED: clang-format is not installed"
 fi
