@@ -120,3 +120,14 @@ void arena_adopt(struct arena *to, struct arena *from)
     to->held += from->held;
     arena_init(from, from->block_size);
 }
+
+bool arena_holds(const struct arena *arena, const void *data, size_t size)
+{
+    const uintptr_t at = (uintptr_t) data;
+    for (const struct arena_block *block = arena->block; block; block = block->next) {
+        const uintptr_t start = (uintptr_t) block->data;
+        if (at >= start && at - start <= block->used && size <= block->used - (at - start))
+            return true;
+    }
+    return false;
+}

@@ -5,6 +5,7 @@
 #ifndef HOST_BASE_ARENA_H
 #define HOST_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -28,6 +29,9 @@ void *arena_zero(struct arena *arena, size_t size);
 
 /* A NUL-terminated copy. */
 char *arena_text(struct arena *arena, const char *text, size_t size);
+
+/* Do these bytes lie in what the arena handed out? */
+bool arena_holds(const struct arena *arena, const void *data, size_t size);
 
 /* `to` takes over everything that `from` holds; `from` is empty afterwards. */
 void arena_adopt(struct arena *to, struct arena *from);
