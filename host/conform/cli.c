@@ -56,6 +56,7 @@ static void cli_print_rules(const char *kind)
 {
     const char *before = NULL;
     printf("rules of a %s:\n", kind);
+    printf("  %-24s %s\n", conform_survives.name, conform_survives.says);
     for (const struct conform_rule *const *set = conform_rules(kind); *set; set++)
         for (const struct conform_rule *rule = *set; rule->name; rule++, before = rule[-1].name)
             if (!before || strcmp(before, rule->name) != 0)

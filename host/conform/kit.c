@@ -32,6 +32,9 @@ const struct conform_rule conform_growth = {
 const struct conform_rule conform_blocks = {
     .name = "never-blocks", .says = "A function that the host calls returns at once."
 };
+const struct conform_rule conform_survives = {
+    .name = "survives", .says = "The process outlives whatever the plugin is asked."
+};
 const struct conform_rule conform_stops = {
     .name = "stop-replies-last", .says = "stop replies after every outstanding call was replied to."
 };

@@ -38,11 +38,12 @@ enum {
     CONFORM_ACROSS = 1 << 3, /* of a store whose lock excludes other processes, too */
     CONFORM_NODES = 1 << 4,  /* of a transport, and nodes to ask; an instance */
     CONFORM_COUNTS = 1 << 5, /* of a store whose elections can be counted */
+    CONFORM_CRASH = 1 << 6,  /* a crash is what this rule looks for: memory is not touched */
 };
 
 /* Rules that any other rule may find broken. */
 extern const struct conform_rule conform_answers, conform_once, conform_reasons, conform_rows,
-    conform_growth, conform_blocks, conform_stops;
+    conform_growth, conform_blocks, conform_stops, conform_survives;
 
 /* The plugin under test. */
 struct conform {

@@ -456,7 +456,7 @@ const struct conform_rule conform_policy_rules[] = {
     { "evidence-not-touched",
       "A policy reads the evidence as far as its counts say, and changes "
       "none of it.",
-      evidence_is_not_touched, 0, CONFORM_IN },
+      evidence_is_not_touched, 0, CONFORM_IN | CONFORM_CRASH },
     { "failures-say-why", "A failure says in a sentence what, of whom and why.",
       partitions_are_allowed, 0, CONFORM_IN },
     { "never-blocks", "A function that the host calls returns at once.", verdicts_do_not_block, 0,

@@ -20,6 +20,7 @@
 
 /* What a child tells its parent: in memory that both have. */
 struct run_report {
+    bool finished; /* it came to its end: exit(0) alone does not say so */
     bool broken;
     char rule[64], says[256], where[128], text[FAIL_TEXT_MAX];
 };
@@ -109,6 +110,7 @@ static _Noreturn void run_child(struct run *run, const struct conform_rule *rule
     dup2(run->said, STDOUT_FILENO);
     dup2(run->said, STDERR_FILENO);
     run_rule(run->c, rule, row);
+    run->report->finished = true;
     exit(0); /* not _exit: leak checkers look then */
 }
 
@@ -155,7 +157,8 @@ static void run_name(struct run_report *report, const struct conform_rule *rule)
 }
 
 /* What became of the child, where it could not say so itself. */
-static void run_judge(struct run_report *report, int status, bool ended, const char *said)
+static void run_judge(struct run_report *report, const struct conform_rule *rule, int status,
+                      bool ended, const char *said)
 {
     if (!ended) {
         run_name(report, &conform_blocks);
@@ -166,9 +169,11 @@ static void run_judge(struct run_report *report, int status, bool ended, const c
         run_name(report, &conform_once);
         snprintf(report->text, sizeof report->text, "the host would have aborted: see below");
     } else if (WIFSIGNALED(status)) {
+        run_name(report, rule->needs & CONFORM_CRASH ? rule : &conform_survives);
         snprintf(report->text, sizeof report->text, "the process died of signal %d (%s)",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else {
+        run_name(report, &conform_survives);
         snprintf(report->text, sizeof report->text, "the process ended with status %d",
                  WEXITSTATUS(status));
     }
@@ -208,8 +213,9 @@ static void run_one(struct run *run, const struct conform_rule *rule, uint32_t r
     close(run->said);
     run->c->row = row;
     run->number++;
-    if (!run->report->broken && !(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        run_judge(run->report, status, ended, said);
+    bool well = run->report->finished && ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!run->report->broken && !well)
+        run_judge(run->report, rule, status, ended, said);
     if (!run->report->broken) {
         printf("ok %u - %s", run->number, rule->name);
         if (rule->rows)

@@ -399,7 +399,7 @@ const struct conform_rule conform_batch_rules[] = {
     { "batch-is-not-touched",
       "A plugin reads the writes it is given, `count` of them, and changes "
       "none.",
-      batch_is_not_touched, 0, CONFORM_ROOT },
+      batch_is_not_touched, 0, CONFORM_ROOT | CONFORM_CRASH },
     { "reads-in-order",
       "read() replies a row a path, in the order asked; what is not there is a row "
       "with BR_NOTFOUND.",

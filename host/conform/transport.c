@@ -279,7 +279,8 @@ static void canceled_is_answered(struct conform *c)
     for (int what = 0; what < ASKS; what++) {
         struct br_call *call = ask(c, what, name, 1, &answers[what]);
         conform_turn(c, 2);
-        transport_cancel(&c->in->plugin, call);
+        if (!answers[what].done)
+            transport_cancel(&c->in->plugin, call);
     }
     for (int what = 0; what < ASKS; what++) {
         answer_wait(&answers[what]); /* the host's word or the plugin's */
