@@ -218,12 +218,17 @@ static br_status loader_look(struct loader_want *want, const char *dir, struct f
 
 /* A build tree's own plugins, for its tests and scripts: two variables, so that neither is set by
  * accident, and neither is believed in a program with more rights than its user. */
-static br_status loader_look_tree(struct loader_want *want, struct fail *fail)
+const char *loader_tree(void)
 {
     const char *tree = secure_getenv("BRIDLE_BUILD_TREE");
-    const char *path = secure_getenv("BRIDLE_PLUGIN_PATH");
+    return tree && strcmp(tree, "1") == 0 ? secure_getenv("BRIDLE_PLUGIN_PATH") : NULL;
+}
+
+static br_status loader_look_tree(struct loader_want *want, struct fail *fail)
+{
+    const char *path = loader_tree();
     br_status status = BR_NOTFOUND;
-    if (!tree || strcmp(tree, "1") != 0 || !path)
+    if (!path)
         return status;
     char *copy = mem_text(path), *rest = copy, *dir;
     while (status == BR_NOTFOUND && (dir = strsep(&rest, ":")))

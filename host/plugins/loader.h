@@ -30,6 +30,20 @@ br_status loader_load(struct loader *loader, const char *kind, const char *name,
                       const char *const *path, const struct br_plugin **ret_plugin,
                       struct fail *ret_fail);
 
+/* What lies in the directories that are searched, in their order, by name; linked-in ones are not
+ * among it.  Each good file stays loaded. */
+struct loader_entry {
+    const char *file;
+    const struct br_plugin *plugin; /* NULL: refused */
+    const char *why;                /* it was refused; NULL: it was not */
+    bool hidden;                    /* one of the same name stands in a directory before */
+};
+typedef void loader_each(void *arg, const struct loader_entry *entry);
+void loader_list(struct loader *loader, const char *const *path, loader_each *each, void *arg);
+
+/* The build tree's directories, where they are believed; NULL: they are not. */
+const char *loader_tree(void);
+
 /* The checks of a descriptor alone, for tests and for plugins linked in: `file` is for messages. */
 br_status loader_check(const struct br_plugin *plugin, const char *file, const char *kind,
                        const char *name, struct fail *ret_fail);

@@ -173,6 +173,8 @@ const struct command *shell_next_command(const struct command *command)
         return command;
     const size_t last = sizeof shell_commands / sizeof *shell_commands - 1;
     if (command == &shell_commands[last])
+        return shell_plugin_commands;
+    if (command == &shell_plugin_commands[SHELL_PLUGINS])
         return shell_stage_commands;
     return command == &shell_stage_commands[SHELL_STAGES] ? shell_data_commands : NULL;
 }

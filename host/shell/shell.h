@@ -46,6 +46,10 @@ extern const struct command shell_data_commands[]; /* likewise; about rows (comm
 #define SHELL_STAGES 10
 extern const struct command shell_stage_commands[SHELL_STAGES + 1];
 
+/* Plugins (cmd_plugins.c). */
+#define SHELL_PLUGINS 2
+extern const struct command shell_plugin_commands[SHELL_PLUGINS + 1];
+
 /* Their next one: the first after NULL, NULL after the last. */
 const struct command *shell_next_command(const struct command *command);
 

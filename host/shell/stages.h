@@ -33,6 +33,8 @@ int cmd_survey(struct shell *shell, int argc, char **argv);
 int cmd_diagnose(struct shell *shell, int argc, char **argv);
 int cmd_explain(struct shell *shell, int argc, char **argv);
 int cmd_plan(struct shell *shell, int argc, char **argv);
+int cmd_plugins(struct shell *shell, int argc, char **argv);
+int cmd_show(struct shell *shell, int argc, char **argv);
 int cmd_rank(struct shell *shell, int argc, char **argv);
 int cmd_verify(struct shell *shell, int argc, char **argv);
 
