@@ -91,7 +91,6 @@ static int cli_options(struct cli *cli, int argc, char **argv)
         { "stop", no_argument, NULL, OPT_STOP },
         { "inside", no_argument, NULL, OPT_INSIDE },
         { "rates", no_argument, NULL, OPT_RATES },
-        { "bench", no_argument, NULL, OPT_RATES },
         { "rules", no_argument, NULL, OPT_RULES },
         { "hold", required_argument, NULL, OPT_HOLD }, /* the kit's own: store_death.c */
         { "version", no_argument, NULL, 'V' },
