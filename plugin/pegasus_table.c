@@ -290,17 +290,8 @@ static void pegasus_placeholder(const struct pegasus *pegasus,
                                 struct br_table_verdict *verdict)
 {
     bool never = pegasus_careful(pegasus, pegasus->placeholder_expire);
-    snprintf(verdict->name, sizeof verdict->name, PEGASUS_PLACEHOLDER "%d", evidence->id);
-    verdict->table = (struct br_table){ .node = -1,
-                                        .id = evidence->id,
-                                        .status = BR_TABLE_DROPPED,
-                                        .partition_count = 1,
-                                        .replica_count = 3,
-                                        .init_partition_count = -1,
-                                        .flags = BR_TABLE_STATEFUL,
-                                        .expire_second = never ? 0 : evidence->now_second,
-                                        .name = verdict->name,
-                                        .type = "pegasus" };
+    br_table_placeholder(evidence, PEGASUS_PLACEHOLDER, verdict);
+    verdict->table.expire_second = never ? 0 : evidence->now_second;
 }
 
 br_status pegasus_table(struct br_env *env, const struct br_table_evidence *evidence,

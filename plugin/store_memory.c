@@ -122,23 +122,12 @@ static void memory_free(struct memory_node *node)
 
 /* -- Reading ---------------------------------------------------------------------------------- */
 
-static bool memory_path_refused(const char *path, struct br_call *call)
-{
-    br_status status;
-    const char *wrong = br_path_wrong(path, &status);
-    if (wrong)
-        br_reply_fail(call, status, "\"%.200s\": %s", path, wrong);
-    return wrong != NULL;
-}
-
 static struct br_value memory_value(const struct memory_node *node, struct br_call *call)
 {
     if (!node)
         return (struct br_value){ .status = BR_NOTFOUND };
-    void *data = br_rows(call, node->size);
-    if (node->size)
-        memcpy(data, node->data, node->size);
-    return (struct br_value){ .version = node->version, .value = { data, node->size } };
+    return (struct br_value){ .version = node->version,
+                              .value = { br_copy(call, node->data, node->size), node->size } };
 }
 
 static void memory_read(struct br_env *env, const char *const *paths, uint32_t count,
@@ -146,29 +135,24 @@ static void memory_read(struct br_env *env, const char *const *paths, uint32_t c
 {
     const struct memory *memory = env->self;
     struct br_value *rows = br_rows(call, count * sizeof *rows);
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
     for (uint32_t i = 0; i < count; i++) {
-        if (memory_path_refused(paths[i], call))
+        if (br_path_refused(paths[i], call))
             return;
         rows[i] = memory_value(memory_look(memory, paths[i]), call);
     }
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_VALUE, .row_size = sizeof *rows, .count = count, .rows = rows
-    };
-    br_reply_rows(call, chunk);
+    br_reply_array(call, BR_ROW_VALUE, rows, sizeof *rows, count);
 }
 
 static const char *memory_name(const struct memory_node *node, struct br_call *call)
 {
     const char *name = strrchr(node->path, '/') + 1;
-    size_t size = strlen(name) + 1;
-    return memcpy(br_rows(call, size), name, size);
+    return br_copy(call, name, strlen(name) + 1);
 }
 
 static void memory_list(struct br_env *env, const char *path, struct br_call *call)
 {
     const struct br_chunk *first = NULL;
-    if (memory_path_refused(path, call))
+    if (br_path_refused(path, call))
         return;
     const struct memory_node *node = memory_look(env->self, path);
     if (!node) {
@@ -228,16 +212,9 @@ static br_status memory_write(struct memory *memory, const struct br_write *writ
     if (write->kind == BR_CREATE)
         return memory_create(memory, write, undo);
     struct memory_node *node = memory_look(memory, write->path);
-    if (write->kind == BR_FENCE)
-        return node ? BR_OK : BR_FENCED;
-    if (!node)
-        return BR_NOTFOUND;
-    if (write->version != BR_ANY_VERSION && write->version != node->version)
-        return BR_CONFLICT;
-    if (write->kind == BR_CHECK)
-        return BR_OK;
-    if (write->kind == BR_DELETE && node->child)
-        return BR_CONFLICT;
+    br_status status = br_write_status(write, node ? node->version : -1, true, node && node->child);
+    if (status || write->kind > BR_DELETE)
+        return status;
     *undo = (struct memory_undo){ write->kind, node, node->data, node->size };
     if (write->kind == BR_DELETE) {
         memory_unlink(memory, node);

@@ -184,20 +184,11 @@ static void *sqlite_run(void *arg)
 
 /* -- What the host calls ---------------------------------------------------------------------- */
 
-static bool sqlite_refused(const char *path, struct br_call *call)
-{
-    br_status status;
-    const char *wrong = br_path_wrong(path, &status);
-    if (wrong)
-        br_reply_fail(call, status, "\"%.200s\": %s", path, wrong);
-    return wrong != NULL;
-}
-
 static void sqlite_read(struct br_env *env, const char *const *paths, uint32_t count,
                         struct br_call *call)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (sqlite_refused(paths[i], call))
+        if (br_path_refused(paths[i], call))
             return;
     }
     sqlite_queue(env->self, &(struct sqlite_job){
@@ -206,7 +197,7 @@ static void sqlite_read(struct br_env *env, const char *const *paths, uint32_t c
 
 static void sqlite_list(struct br_env *env, const char *path, struct br_call *call)
 {
-    if (!sqlite_refused(path, call))
+    if (!br_path_refused(path, call))
         sqlite_queue(env->self,
                      &(struct sqlite_job){ .kind = JOB_LIST, .call = call, .path = path });
 }
@@ -214,7 +205,7 @@ static void sqlite_list(struct br_env *env, const char *path, struct br_call *ca
 static void sqlite_lock(struct br_env *env, const char *path, const char *value,
                         struct br_call *call)
 {
-    if (!sqlite_refused(path, call))
+    if (!br_path_refused(path, call))
         sqlite_queue(env->self, &(struct sqlite_job){
                                     .kind = JOB_LOCK, .call = call, .path = path, .text = value });
 }
@@ -222,7 +213,7 @@ static void sqlite_lock(struct br_env *env, const char *path, const char *value,
 static void sqlite_owner(struct br_env *env, const char *path, const char *last_seen,
                          struct br_call *call)
 {
-    if (!sqlite_refused(path, call))
+    if (!br_path_refused(path, call))
         sqlite_queue(env->self,
                      &(struct sqlite_job){
                          .kind = JOB_OWNER, .call = call, .path = path, .text = last_seen });
@@ -241,7 +232,7 @@ static void sqlite_unlock(struct br_env *env, const char *fence, struct br_call 
 
 static void sqlite_elections(struct br_env *env, const char *path, struct br_call *call)
 {
-    if (!sqlite_refused(path, call))
+    if (!br_path_refused(path, call))
         sqlite_queue(env->self,
                      &(struct sqlite_job){ .kind = JOB_ELECTIONS, .call = call, .path = path });
 }

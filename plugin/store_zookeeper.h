@@ -94,8 +94,7 @@ struct zookeeper {
 /* -- paths and words (zookeeper_path.c) */
 
 br_status zookeeper_status(int rc, bool write);
-const char *zookeeper_word(int rc);                                  /* for sentences */
-bool zookeeper_path_refused(const char *path, struct br_call *call); /* true: it was answered */
+const char *zookeeper_word(int rc);                                             /* for sentences */
 char *zookeeper_path_full(const struct zookeeper *zookeeper, const char *path); /* malloc'ed */
 bool zookeeper_hosts_ok(const char *hosts);
 const struct ACL_vector *zookeeper_acl(const struct zookeeper *zookeeper);

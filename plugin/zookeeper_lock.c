@@ -419,7 +419,7 @@ static struct zookeeper_walker *walker_new(struct br_env *env, const char *path,
                                            struct br_call *call)
 {
     struct zookeeper *zookeeper = env->self;
-    if (zookeeper_path_refused(path, call))
+    if (br_path_refused(path, call))
         return NULL;
     struct zookeeper_walker *walker = mem_new(sizeof *walker);
     walker->env = env;

@@ -43,15 +43,6 @@ const char *zookeeper_word(int rc)
     }
 }
 
-bool zookeeper_path_refused(const char *path, struct br_call *call)
-{
-    br_status status;
-    const char *wrong = br_path_wrong(path, &status);
-    if (wrong)
-        br_reply_fail(call, status, "'%.200s': %s", path, wrong);
-    return wrong != NULL;
-}
-
 char *zookeeper_path_full(const struct zookeeper *zookeeper, const char *path)
 {
     size_t prefix = strlen(zookeeper->chroot);

@@ -207,7 +207,7 @@ void zookeeper_read(struct br_env *env, const char *const *paths, uint32_t count
 {
     struct zookeeper *zookeeper = env->self;
     for (uint32_t i = 0; i < count; i++)
-        if (zookeeper_path_refused(paths[i], call))
+        if (br_path_refused(paths[i], call))
             return;
     if (!zookeeper_handle(zookeeper)) {
         br_reply_fail(call, BR_UNAVAILABLE, "not connected to %s", zookeeper->hosts);
@@ -272,7 +272,7 @@ static void list_abandon(struct zookeeper_pending *pending)
 static struct listing *listing_new(const struct zookeeper *zookeeper, const char *path,
                                    struct br_call *call)
 {
-    if (zookeeper_path_refused(path, call))
+    if (br_path_refused(path, call))
         return NULL;
     if (!zookeeper_handle(zookeeper)) {
         br_reply_fail(call, BR_UNAVAILABLE, "not connected to %s", zookeeper->hosts);

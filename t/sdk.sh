@@ -5,7 +5,7 @@ set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL
 CC=${CC:-cc}
-for tool in "${CC%% *}" pkg-config autoreconf libtoolize make; do
+for tool in "${CC%% *}" pkg-config patch autoreconf libtoolize make; do
     command -v "$tool" >/dev/null || { echo "SKIPPED: $tool is not installed"; exit 77; }
 done
 
@@ -37,7 +37,8 @@ port=$(free_ports 4)
 cat >"$dir/run" <<'END'
 set -e
 trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-block() { printf 'block %s begins after %s s\n' "$1" "$SECONDS" >&3; }
+begin=${EPOCHREALTIME/./}
+block() { local us=$((${EPOCHREALTIME/./} - begin)); printf '%s %d.%d\n' "$1" $((us / 1000000)) $((us / 100000 % 10)) >&3; }
 END
 awk '/^```sh$/ { print "block " ++block; on = 1; next }
     /^```$/ { on = 0 }
@@ -49,8 +50,11 @@ mkdir "$dir/author"
 start author timeout -k 5 150 bash -c 'cd "$1/author" && exec bash "$1/run" 3>"$1/blocks.log"' - "$dir"
 wait "$pid_author" || die "a command of PLUGINS.md failed: $(tail -n 1 "$dir/blocks.log")"
 pids=' '
-cat "$dir/blocks.log"
-echo "installed and gone through from the first command to the last: $SECONDS s"
+# What a block begins with is when the one before had ended.
+decided=$(awk '/^## In a running recovery/ { on = 1 } /^```sh$/ { block++; if (on) exit }
+    END { print block + 1 }' "$top_srcdir/PLUGINS.md")
+awk -v decided="$decided" '$1 == decided { print "from nothing to a policy that decides in a running recovery: " $2 " s" }
+    END { print "to the beginning of the last block, a project with autotools: " $2 " s" }' "$dir/blocks.log"
 
 log=$dir/author.log
 expect kit '^# policy mine: 0 broken$' "$log"

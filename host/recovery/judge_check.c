@@ -61,16 +61,6 @@ static const char *judge_drops_wrong(const struct br_partition_evidence *shown,
     return NULL;
 }
 
-/* What no policy may pass over in silence: a higher ballot, a higher decree of the same ballot, and
- * what was committed under a lower one and the primary has never seen. */
-static bool judge_has_more(const struct br_replica *replica, const struct br_replica *primary)
-{
-    if (replica->ballot == primary->ballot)
-        return replica->prepared > primary->prepared || replica->committed > primary->committed;
-    return replica->ballot > primary->ballot
-           || (replica->committed > primary->prepared && replica->committed > primary->committed);
-}
-
 const char *judge_partition_wrong(const struct br_partition_evidence *shown,
                                   const struct br_partition_verdict *verdict, bool found)
 {
@@ -89,7 +79,7 @@ const char *judge_partition_wrong(const struct br_partition_evidence *shown,
         return wrong;
     for (uint32_t i = 0; i < shown->replica_count; i++) {
         const struct br_replica *replica = shown->replicas[i];
-        if (judge_has_more(replica, primary))
+        if (br_passed_over(replica, primary))
             return "a primary that passes over a higher replica without finding a loss";
     }
     return NULL;

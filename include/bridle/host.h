@@ -15,6 +15,7 @@
 #define BRIDLE_HOST_H
 
 #include <stdarg.h>
+#include <string.h>
 
 #include <bridle/types.h>
 
@@ -143,6 +144,22 @@ static inline void br_reply_value(struct br_call *call, br_bytes value, int64_t 
 static inline void br_reply_rows(struct br_call *call, const struct br_chunk *first)
 {
     call->env->host->reply_rows(call, first);
+}
+
+/* The same, where all rows lie in one array of br_rows(call). */
+static inline void br_reply_array(struct br_call *call, int32_t kind, const void *rows,
+                                  uint32_t row_size, uint32_t count)
+{
+    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
+    *chunk = (struct br_chunk){ .kind = kind, .row_size = row_size, .count = count, .rows = rows };
+    br_reply_rows(call, chunk);
+}
+
+/* A copy for a row to point to, in memory of br_rows(call). */
+static inline void *br_copy(struct br_call *call, const void *data, size_t size)
+{
+    void *copy = br_rows(call, size);
+    return size ? memcpy(copy, data, size) : copy;
 }
 
 /* Failed.  Say what, of whom and why in one sentence; the host adds who and when.  A status that is

@@ -18,6 +18,8 @@
 #ifndef BRIDLE_POLICY_H
 #define BRIDLE_POLICY_H
 
+#include <stdio.h>
+
 #include <bridle/host.h>
 
 /* All claims about one table id, at least one; or none, for an id below the highest known one
@@ -39,6 +41,23 @@ struct br_table_verdict {
     char name[BR_NAME_MAX + 1]; /* for a made-up name: set table.name = name */
     struct br_findings *findings;
 };
+
+/* A verdict for an id that nobody describes: dropped, of one empty partition; the name is `prefix`
+ * and the id. */
+static inline void br_table_placeholder(const struct br_table_evidence *evidence,
+                                        const char *prefix, struct br_table_verdict *verdict)
+{
+    snprintf(verdict->name, sizeof verdict->name, "%s%d", prefix, evidence->id);
+    verdict->table = (struct br_table){ .node = -1,
+                                        .id = evidence->id,
+                                        .status = BR_TABLE_DROPPED,
+                                        .partition_count = 1,
+                                        .replica_count = 3,
+                                        .init_partition_count = -1,
+                                        .flags = BR_TABLE_STATEFUL,
+                                        .name = verdict->name,
+                                        .type = "pegasus" };
+}
 
 /* All tables at once, by ascending id.  Set names[i] where table i must be renamed: write it to
  * br_names_give.  The host calls again with the new names until nothing changes or a refusal was
@@ -80,6 +99,17 @@ struct br_partition_verdict {
     int64_t ballot;
     struct br_findings *findings;
 };
+
+/* Has the replica what no policy may pass over in silence: a higher ballot, a higher decree of the
+ * same ballot, or what was committed under a lower one and the primary has never seen? */
+static inline bool br_passed_over(const struct br_replica *replica,
+                                  const struct br_replica *primary)
+{
+    if (replica->ballot == primary->ballot)
+        return replica->prepared > primary->prepared || replica->committed > primary->committed;
+    return replica->ballot > primary->ballot
+           || (replica->committed > primary->prepared && replica->committed > primary->committed);
+}
 
 struct br_policy {
     br_status (*table)(struct br_env *env, const struct br_table_evidence *evidence,

@@ -135,6 +135,16 @@ static inline const char *br_path_wrong(const char *path, br_status *ret_status)
     }
 }
 
+/* true: it is not, and the call was replied to. */
+static inline bool br_path_refused(const char *path, struct br_call *call)
+{
+    br_status status;
+    const char *wrong = br_path_wrong(path, &status);
+    if (wrong)
+        br_reply_fail(call, status, "\"%.200s\": %s", path, wrong);
+    return wrong != NULL;
+}
+
 /* NULL: a write that may be tried. */
 static inline const char *br_write_wrong(const struct br_write *write, br_status *ret_status)
 {
@@ -178,6 +188,25 @@ static inline const char *br_batch_wrong(const struct br_store *store,
             return "the batch has more bytes than this store takes at once";
     }
     return NULL;
+}
+
+/* What comes of a write that may be tried.  version: the node's, -1 where it is not there; parent
+ * and children: whether there are any.  (That nothing is created below a fence, a store with lock()
+ * sees to itself.) */
+static inline br_status br_write_status(const struct br_write *write, int64_t version, bool parent,
+                                        bool children)
+{
+    if (write->kind == BR_FENCE)
+        return version < 0 ? BR_FENCED : BR_OK;
+    if (write->kind == BR_CREATE && version >= 0)
+        return BR_EXISTS;
+    if (write->kind == BR_CREATE)
+        return parent ? BR_OK : BR_NOTFOUND;
+    if (version < 0)
+        return BR_NOTFOUND;
+    if (write->version != BR_ANY_VERSION && write->version != version)
+        return BR_CONFLICT;
+    return write->kind == BR_DELETE && children ? BR_CONFLICT : BR_OK;
 }
 
 /* Why this write failed with this status, to be said behind its path. */

@@ -1,11 +1,11 @@
-/* policy -- the template's policy, broken. */
+/* policy -- one policy, broken. */
 #include "broken.h"
 
 #pragma push_macro("BR_PLUGIN")
 #undef BR_PLUGIN
 #define BR_PLUGIN(kind_, name_, ops_, ...)                                                         \
     static const struct br_plugin base = { .ops = { .kind_ = (ops_) }, __VA_ARGS__ }
-#include "../../plugin/template/policy_example.c"
+#include "../abi/policy_first.c"
 #pragma pop_macro("BR_PLUGIN")
 
 #define TABLE     example_table

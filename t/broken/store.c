@@ -1,11 +1,11 @@
-/* store -- the template's store, broken. */
+/* store -- one store, broken. */
 #include "broken.h"
 
 #pragma push_macro("BR_PLUGIN")
 #undef BR_PLUGIN
 #define BR_PLUGIN(kind_, name_, ops_, ...)                                                         \
     static const struct br_plugin base = { .ops = { .kind_ = (ops_) }, __VA_ARGS__ }
-#include "../../plugin/template/store_example.c"
+#include "../abi/store_first.c"
 #pragma pop_macro("BR_PLUGIN")
 
 #define READ    example_read
