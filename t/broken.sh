@@ -38,6 +38,7 @@ store unnamed descriptor-whole 5
 store stopsearly stop-replies-last 5
 store elects candidates-in-order 5
 store samefence no-fence-twice 5
+store miscounts elections-counted 5
 policy good - 5
 policy impure same-verdict 5
 policy clock no-clock 5

@@ -29,7 +29,7 @@ static char *own_below(const char *path)
     return buf.data;
 }
 
-static int own_run(char **words, const char *const *path)
+static int own_run(char *const *words, const char *const *path)
 {
     char *args[OWN_ARGS_MAX] = { (char *) (uintptr_t) "conform" };
     int count = 1;
@@ -40,7 +40,10 @@ static int own_run(char **words, const char *const *path)
 
 static int own_run_all(const char *const *path)
 {
-    static char *const policies[] = { "mode=careful", "mode=historical" };
+    static char *const policies[][4] = { { "policy", "pegasus", "mode=careful" },
+                                         { "policy", "pegasus", "mode=historical" },
+                                         { "policy", "strict" },
+                                         { "policy", "newest" } };
     struct buf file = { 0 };
     char *root = own_below("t/tmp");
     mkdir(root, 0700);
@@ -53,8 +56,8 @@ static int own_run_all(const char *const *path)
     buf_text(&file, "/store.db");
     int failed = own_run((char *[]){ "store", "memory", NULL }, path);
     failed |= own_run((char *[]){ "store", "sqlite", file.data, NULL }, path);
-    for (int i = 0; i < 2; i++)
-        failed |= own_run((char *[]){ "policy", "pegasus", policies[i], NULL }, path);
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+        failed |= own_run(policies[i], path);
     failed |= own_run((char *[]){ "transport", "rdsn", NULL }, path);
     buf_done(&file);
     return failed;

@@ -106,17 +106,22 @@ static void many_at_once(struct conform *c)
     }
 }
 
+/* HOST:PORT, or a path where nobody knows the name. */
+static bool is_node(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+    return name[0] == '/'
+           || (colon && colon > name && colon[1]
+               && strspn(colon + 1, "0123456789") == strlen(colon + 1));
+}
+
 static void nodes_are_names(struct conform *c)
 {
-    const struct br_transport *transport = &c->in->plugin.ops.transport;
     struct answer answer;
-    if (!transport->nodes)
+    if (!c->in->plugin.ops.transport.nodes)
         return;
     answer_begin(c, &answer);
-    struct br_call *call =
-        call_new(&c->in->plugin.owner, CALL_READ, 0, "nodes", answer_take, &answer);
-    call_expect(call, BR_ROW_NAME, -1);
-    transport->nodes(call->env, call);
+    transport_nodes(&c->in->plugin, PLUGIN_FOREVER, answer_take, &answer);
     answer_wait(&answer);
     need(answer.status == BR_OK, "%s", answer.text);
     char *seen[BR_NODES_MAX];
@@ -124,10 +129,7 @@ static void nodes_are_names(struct conform *c)
     for (const struct br_chunk *chunk = answer.chunks; chunk; chunk = chunk->next) {
         for (uint32_t i = 0; i < chunk->count; i++) {
             const char *room, *name = *(const char *const *) call_row(chunk, i, &room, sizeof room);
-            const char *colon = strrchr(name, ':');
-            need(colon && colon > name && colon[1]
-                     && strspn(colon + 1, "0123456789") == strlen(colon + 1),
-                 "\"%s\" is not HOST:PORT", name);
+            need(is_node(name), "\"%s\" is not HOST:PORT, and no path", name);
             need(count < BR_NODES_MAX, "more than %d nodes", BR_NODES_MAX);
             for (uint32_t j = 0; j < count; j++)
                 need(strcmp(seen[j], name) != 0, "%s stands twice", name);
@@ -192,7 +194,8 @@ static void expect_silent(struct conform *c, const char *node)
         struct answer answer;
         ask(c, what, node, 3, &answer);
         answer_wait(&answer);
-        need(answer.status == BR_UNAVAILABLE || answer.status == BR_NOTFOUND,
+        need(answer.status == BR_UNAVAILABLE || answer.status == BR_NOTFOUND
+                 || answer.status == BR_REFUSED,
              "a node that is down: %s instead of BR_UNAVAILABLE", conform_status(answer.status));
         answer_done(&answer);
     }
@@ -311,8 +314,11 @@ const struct conform_rule conform_transport_rules[] = {
       CONFORM_NODES },
     { "canceled-call", "A call that was cancelled takes no other with it.", canceled_is_answered, 0,
       CONFORM_NODES },
-    { "nodes-are-names", "nodes() replies HOST:PORT, each once.", nodes_are_names, 0, CONFORM_IN },
-    { "down-is-unavailable", "A node that is down is BR_UNAVAILABLE, never an empty success.",
+    { "nodes-are-names", "nodes() replies HOST:PORT, or a path, each once.", nodes_are_names, 0,
+      CONFORM_IN },
+    { "down-is-unavailable",
+      "A node that is down is BR_UNAVAILABLE, or BR_REFUSED where nobody is asked, never an empty "
+      "success.",
       down_is_unavailable, 0, CONFORM_IN },
     { "nonsense-is-no-answer",
       "A node whose answer makes no sense or is not whole is a failure, never "

@@ -346,6 +346,19 @@ static void broken_lock(struct br_env *env, const char *path, const char *value,
 #define LOCK broken_lock
 #endif
 
+#ifdef IS_miscounts /* how often it was asked, not how often somebody led */
+static void broken_elections(struct br_env *env, const char *path, struct br_call *call)
+{
+    static int64_t asked;
+    (void) env;
+    if (!br_path_refused(path, call))
+        br_reply_value(call, (br_bytes){ "", 0 }, asked++);
+}
+#define ELECTIONS broken_elections
+#else
+#define ELECTIONS NULL
+#endif
+
 static const struct br_store broken_store = {
     .flags = BR_STORE_EPHEMERAL,
     .batch_ops_max = 1000,
@@ -358,6 +371,7 @@ static const struct br_store broken_store = {
     .lost = example_lost,
     .unlock = example_unlock,
     .cancel = example_cancel,
+    .elections = ELECTIONS,
 };
 
 BROKEN_PLUGIN(store, NAME, &broken_store, .summary = "A broken store.", .version = VERSION,
