@@ -40,7 +40,7 @@ EOF
 
 packages=(autoconf automake libtool make gcc libc6-dev clang llvm libclang-rt-14-dev pkg-config
     clang-format libltdl-dev libzookeeper-mt-dev libyaml-dev libevent-dev check libsqlite3-dev librocksdb-dev
-    libjansson-dev libedit-dev libmd-dev libssl-dev valgrind zookeeper etcd-server python3 abigail-tools)
+    libjansson-dev libedit-dev libmd-dev libssl-dev valgrind zookeeper etcd-server python3 abigail-tools patch)
 
 die() { echo "run.sh: $*" >&2; exit 1; }
 

@@ -59,6 +59,9 @@ static int own_run_all(const char *const *path)
     for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
         failed |= own_run(policies[i], path);
     failed |= own_run((char *[]){ "transport", "rdsn", NULL }, path);
+    failed |= own_run((char *[]){ "--node", "10.0.0.1:34801", "--node", "10.0.0.5:34801",
+                                  "transport", "sim", "seed=7", "lost=50000", NULL },
+                      path);
     buf_done(&file);
     return failed;
 }

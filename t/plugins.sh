@@ -63,6 +63,16 @@ status 2
 bridle plugins x
 status 2
 
+# --check opens whatever a configuration names, and does nothing: no file, no port.
+port=$(free_ports 1)
+cat >>"$dir/conf.yaml" <<END
+stores: {other: {plugin: sqlite, file: $dir/other.db}}
+END
+"$top_builddir/bridled" --check -c "$dir/conf.yaml" --set "meta_server.listen=127.0.0.1:$port" --set store.plugin=sqlite \
+    --set "store.file=$dir/one.db" >"$dir/out" 2>&1 || { cat "$dir/out"; die '--check'; }
+for section in store stores.other transport policy; do expect "--check $section" "msg=\"$section: " "$dir/out"; done
+[ ! -e "$dir/one.db" ] && [ ! -e "$dir/other.db" ] || die '--check made a database'
+
 # The man pages say what the tables say.
 for page in "$top_builddir"/man/bridle-*.5; do
     name=$(basename "$page" .5)

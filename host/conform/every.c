@@ -16,6 +16,7 @@
 
 #include "host/conform/kit.h"
 #include "host/plugins/check.h"
+#include "host/plugins/describe.h"
 
 static void descriptor_is_whole(struct conform *c)
 {
@@ -146,21 +147,10 @@ static void unknown_option_is_refused(struct conform *c)
     option_refused(c, "no_such_option", "1");
 }
 
-static bool option_next(const struct conform *c, uint32_t index, struct br_option *ret_option)
-{
-    const struct br_plugin *desc = c->desc;
-    if (!desc->options)
-        return false;
-    check_copy(ret_option, sizeof *ret_option,
-               (const char *) desc->options + (size_t) index * desc->option_size,
-               desc->option_size);
-    return ret_option->name != NULL;
-}
-
 static void required_options_are_required(struct conform *c)
 {
     struct br_option option;
-    for (uint32_t i = 0; option_next(c, i, &option); i++) {
+    for (uint32_t i = 0; describe_option(c->desc, i, &option); i++) {
         need(!(option.flags & BR_REQUIRED) || !option.fallback, "%s is required and has a default",
              option.name);
         if (option.flags & BR_REQUIRED)
@@ -209,7 +199,7 @@ static void option_choices(struct conform *c, const struct br_option *option)
 static void options_take_what_they_say(struct conform *c)
 {
     struct br_option option;
-    for (uint32_t i = 0; option_next(c, i, &option); i++) {
+    for (uint32_t i = 0; describe_option(c->desc, i, &option); i++) {
         if (option.type != BR_OPT_STRING && option.type != BR_OPT_LIST)
             option_refused(c, option.name, "no such value");
         if (option.type == BR_OPT_CHOICE)
