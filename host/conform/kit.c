@@ -369,20 +369,21 @@ void conform_linger(struct conform *c)
 void conform_repeat(struct conform *c, uint32_t warm, uint32_t rounds,
                     void (*once)(struct conform *c, uint32_t round))
 {
-    size_t least = SIZE_MAX;
+    const size_t most = (size_t) rounds * CONFORM_GROWTH_MAX;
+    size_t grown = SIZE_MAX;
     uint32_t round = 0;
     while (round < warm)
         once(c, round++);
-    for (int quarter = 0; quarter < 4; quarter++) {
+    for (int turn = 0; turn < CONFORM_GROWTH_TURNS && grown > most; turn++) {
         size_t before = mallinfo2().uordblks;
         for (uint32_t i = 0; i < rounds; i++)
             once(c, round++);
-        size_t after = mallinfo2().uordblks, grown = after > before ? after - before : 0;
-        least = grown < least ? grown : least;
+        size_t after = mallinfo2().uordblks;
+        grown = after > before ? after - before : 0;
     }
-    if (least > (size_t) rounds * CONFORM_GROWTH_MAX)
+    if (grown > most)
         conform_broken(c, &conform_growth, CONFORM_WHERE,
-                       "%zu bytes and more were not freed in each %u rounds", least, rounds);
+                       "%u rounds leave %zu bytes behind, and so did those before", rounds, grown);
 }
 
 /* -- Asking ----------------------------------------------------------------------------------- */
