@@ -464,7 +464,7 @@ void etcd_elections(struct br_env *env, const char *path, struct br_call *call)
 {
     struct etcd *etcd = env->self;
     struct buf ranges = { 0 }, body = { 0 }, key = { 0 }, from = { 0 }, to = { 0 };
-    if (etcd_refuse_path(path, call) || etcd_refuse_down(etcd, call))
+    if (br_path_refused(path, call) || etcd_refuse_down(etcd, call))
         return;
     counter_key(etcd, path, &key);
     lock_range(etcd, path, &from, &to);

@@ -217,7 +217,7 @@ static struct etcd_stand *stand_new(struct br_env *env, const char *path, const 
                                     struct br_call *call)
 {
     struct etcd *etcd = env->self;
-    if (etcd_refuse_path(path, call))
+    if (br_path_refused(path, call))
         return NULL;
     if (etcd_depth(path) > ETCD_DEPTH_MAX) {
         br_reply_fail(call, BR_TOOBIG, "'%.200s': a lock's path has at most %d components", path,

@@ -140,7 +140,7 @@ void etcd_read(struct br_env *env, const char *const *paths, uint32_t count, str
 {
     struct etcd *etcd = env->self;
     for (uint32_t i = 0; i < count; i++)
-        if (etcd_refuse_path(paths[i], call))
+        if (br_path_refused(paths[i], call))
             return;
     if (etcd_refuse_down(etcd, call))
         return;
@@ -252,7 +252,7 @@ static void list_page(struct etcd *etcd, struct listing *listing)
 void etcd_list(struct br_env *env, const char *path, struct br_call *call)
 {
     struct etcd *etcd = env->self;
-    if (etcd_refuse_path(path, call) || etcd_refuse_down(etcd, call))
+    if (br_path_refused(path, call) || etcd_refuse_down(etcd, call))
         return;
     struct listing *listing = mem_new(sizeof *listing);
     listing->call = call;

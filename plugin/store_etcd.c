@@ -59,15 +59,6 @@ static br_status etcd_open(struct br_env *env)
     return BR_OK;
 }
 
-bool etcd_refuse_path(const char *path, struct br_call *call)
-{
-    br_status status;
-    const char *wrong = br_path_wrong(path, &status);
-    if (wrong)
-        br_reply_fail(call, status, "'%.200s': %s", path, wrong);
-    return wrong != NULL;
-}
-
 bool etcd_refuse_down(struct etcd *etcd, struct br_call *call)
 {
     bool down = !etcd->up || etcd->going_down;

@@ -252,8 +252,7 @@ void etcd_jobs_drop(struct etcd *etcd, br_status status, const char *why);
 void etcd_ready(struct etcd *etcd);
 void etcd_refused(struct etcd *etcd, br_status status, const char *why); /* while starting */
 void etcd_parted(struct etcd *etcd);                                     /* while stopping */
-bool etcd_refuse_path(const char *path, struct br_call *call);           /* true: it was answered */
-bool etcd_refuse_down(struct etcd *etcd, struct br_call *call);          /* likewise */
+bool etcd_refuse_down(struct etcd *etcd, struct br_call *call);          /* true: it was answered */
 
 /* -- the store's functions */
 
