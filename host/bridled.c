@@ -10,6 +10,7 @@
 
 #include "host/base/mem.h"
 #include "host/core/libraries.h"
+#include "host/core/notify.h"
 #include "host/meta/meta.h"
 
 #define BRIDLED_SETS_MAX   64
@@ -184,6 +185,14 @@ static const char *bridled_store_hosts(struct bridled *bridled)
     return hosts && hosts->text ? hosts->text : bridled->store.desc->name;
 }
 
+/* What started this process, where it wants to know (systemd's Type=notify). */
+static void bridled_tell(struct bridled *bridled, const char *state)
+{
+    struct fail fail;
+    if (notify_manager(state, &fail) != BR_OK)
+        log_put(&bridled->log, BR_WARN, "bridled", "%s", fail.text);
+}
+
 static void bridled_start_next(struct bridled *bridled);
 
 static void bridled_started(void *arg, struct call_answer *answer)
@@ -218,7 +227,9 @@ static void bridled_start_next(struct bridled *bridled)
         bool later = fail.status == BR_UNAVAILABLE; /* the address is somebody's */
         bridled_fail(bridled, later ? EXIT_FAILED : META_EXIT_REFUSED, fail.text);
         loop_stop(bridled->loop);
+        return;
     }
+    bridled_tell(bridled, "READY=1");
 }
 
 static void bridled_signal(evutil_socket_t number, short what, void *arg)
@@ -229,6 +240,7 @@ static void bridled_signal(evutil_socket_t number, short what, void *arg)
             number == SIGTERM ? "SIGTERM" : "SIGINT");
     bool again = bridled->stopping;
     bridled->stopping = true;
+    bridled_tell(bridled, "STOPPING=1");
     if (bridled->meta.server)
         meta_stop(&bridled->meta, 0);
     else if (!again)

@@ -41,5 +41,6 @@ const char *core_abort_words(void (*fn)(void *arg), void *arg);
 
 TCase *core_call_cases(void);
 TCase *core_close_cases(void);
+TCase *core_notify_cases(void);
 
 #endif

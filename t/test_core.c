@@ -1,5 +1,5 @@
 /* test_core -- the mailbox, the loop, the log and the services of plugins; calls are in
- * core_call.c and core_close.c.
+ * core_call.c and core_close.c, the service manager in core_notify.c.
  */
 #include "t/core.h"
 
@@ -489,5 +489,5 @@ int main(void)
     tcase_add_test(services, services_table);
     tcase_add_test(services, services_findings);
     return test_run("core", mailbox, loop, log, services, core_call_cases(), core_close_cases(),
-                    NULL);
+                    core_notify_cases(), NULL);
 }
