@@ -165,7 +165,7 @@ START_TEST(nowhere)
                "/nonexistent/of/all, " BRIDLE_PLUGINDIR,
                dir);
     ck_assert_int_eq(loader_load(loader, "store", "good", NULL, &plugin, &fail), BR_NOTFOUND);
-    CHECK_SAYS("no store_good.so in " BRIDLE_PLUGINDIR);
+    CHECK_SAYS("no store_good.so in " BRIDLE_PLUGINDIR ": install the package that has it, or ");
 }
 END_TEST
 

@@ -251,8 +251,11 @@ static br_status loader_search(struct loader_want *want, const char *const *path
     if (status == BR_NOTFOUND)
         status = loader_look(want, BRIDLE_PLUGINDIR, fail);
     if (status == BR_NOTFOUND)
-        fail_set(fail, status, "%s %s: no such plugin: not linked in, and no %s_%s.so in %s",
-                 want->kind, want->name, want->kind, want->name, buf_string(&want->looked));
+        fail_set(
+            fail, status,
+            "%s %s: no such plugin: not linked in, and no %s_%s.so in %s: install the package that "
+            "has it, or name its directory in plugins.path",
+            want->kind, want->name, want->kind, want->name, buf_string(&want->looked));
     return status;
 }
 
