@@ -17,6 +17,7 @@ usage: ./run.sh COMMAND [OPTION...]
   check [SUITE...]                 run the test suites of ./build, or only those named
   soak [SECONDS]                   kill sweeps and fuzzing, SECONDS each (default 600)
   coverage                         lines and branches of the recovery, policies and stores that tests run
+  deb                              build the Debian packages, install and run them in a fresh root
   benchmarks                       measure, against a ceiling or a rival in the same run
   format                           clang-format every source file
   help                             this text
@@ -41,6 +42,8 @@ EOF
 packages=(autoconf automake libtool make gcc libc6-dev clang llvm libclang-rt-14-dev pkg-config
     clang-format libltdl-dev libzookeeper-mt-dev libyaml-dev libevent-dev check libsqlite3-dev librocksdb-dev
     libjansson-dev libedit-dev libmd-dev libssl-dev valgrind zookeeper etcd-server python3 abigail-tools patch)
+
+packaging=(debhelper debootstrap dpkg-dev lintian)
 
 die() { echo "run.sh: $*" >&2; exit 1; }
 
@@ -166,7 +169,8 @@ case $command in
     check) if [ $# -gt 0 ]; then make -C "$build" check TESTS="$*"; else make -C "$build" check; fi ;;
     test) test_all ;;
     demo) deps; build; exec "$top/t/demo.sh" "$@" ;;
-    soak) deps iproute2 nftables; build; exec "$top/t/soak.sh" "$@" ;;
+    deb) deps "${packaging[@]}"; build; exec "$top/t/deb.sh" ;;
+    soak) deps iproute2 nftables "${packaging[@]}"; build; exec "$top/t/soak.sh" "$@" ;;
     coverage)
         deps
         configure_in "$build-coverage" --enable-werror --enable-coverage

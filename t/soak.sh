@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# soak.sh [SECONDS] [SEED] -- what takes minutes: kill sweeps and failovers on SQLite, ZooKeeper and etcd, replica
-# servers with data killed, wiped and hung under a load, learning, the judge against its oracle on all
-# small clusters and random ones, a million simulated recoveries, then every fuzzer for SECONDS each.
+# soak.sh [SECONDS] [SEED] -- what takes minutes: the Debian packages installed and run, kill sweeps and
+# failovers on SQLite, ZooKeeper and etcd, replica servers with data killed, wiped and hung under a load,
+# learning, the judge against its oracle on all small clusters and random ones, a million simulated
+# recoveries, then every fuzzer for SECONDS each.
 set -euo pipefail
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 : "${top_builddir:=${BRIDLE_BUILD:-$top_srcdir/build}}"
@@ -9,6 +10,7 @@ export top_srcdir top_builddir
 seconds=${1:-600}
 seed=${2:-$(date +%s)}
 echo "seed $seed"
+"$top_srcdir/t/deb.sh" || [ $? -eq 77 ]
 "$top_srcdir/t/sweep.sh" sqlite 60 "$seed"
 "$top_srcdir/t/zookeeper.sh" "$top_srcdir/t/sweep.sh" zookeeper 60 "$seed"
 "$top_srcdir/t/ensemble.sh"
