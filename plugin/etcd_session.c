@@ -325,7 +325,7 @@ void etcd_connect(struct etcd *etcd)
     const struct etcd_host *host = &etcd->host[etcd->at];
     etcd->connecting = true;
     if (inet_pton(AF_INET, host->name, &address) == 1) {
-        snprintf(etcd->address, sizeof etcd->address, "%s", host->name);
+        inet_ntop(AF_INET, &address, etcd->address, sizeof etcd->address);
         session_begin(etcd);
         return;
     }

@@ -251,7 +251,7 @@ void sim_oracle_told(const struct sim_evidence *evidence, const char *hint)
 static void tree_partition(const struct answers *answers, const struct sim_tree *tree, int32_t id,
                            int32_t index)
 {
-    char path[64], primary[96], ballot[48];
+    char path[64], primary[NODE_NAME_MAX + 16], ballot[48];
     struct br_replica reports[SIM_NODES_MAX];
     uint32_t count = oracle_reports(answers, id, index, reports);
     const struct br_replica *best = oracle_best(reports, count);

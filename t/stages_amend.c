@@ -345,7 +345,7 @@ START_TEST(amend_cut)
         stage_amendment_done(&read);
         free(copy);
         copy = mem_text(whole.data);
-        copy[i] ^= 1 << (i % 7);
+        copy[i] = (char) (copy[i] ^ 1 << (i % 7));
         ck_assert_int_ne(stage_amendment_parse(&read, "a.json", copy, whole.size, &fail), BR_OK);
         stage_amendment_done(&read);
         free(copy);
