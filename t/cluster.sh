@@ -35,7 +35,6 @@ bridled() {
 
 # replicad N [ARGUMENT...]
 replicad() {
-    mkdir -p "$dir/replica$1/replica/reps"
     start "replica$1" "$top_builddir/replicad" $data_option --listen "127.0.0.1:$((replica_base + $1))" \
         --data "$dir/replica$1" --meta "$metas" --lease "${lease}s" --beacon-interval 300ms \
         --check-interval 200ms --config-sync-interval 1s --group-check-interval 1s \

@@ -6,7 +6,6 @@ set -euo pipefail
 . "${top_srcdir:-.}/t/lib.sh"
 meta_port=$(free_ports 4)
 replica_port=$meta_port
-mkdir -p "$dir/replica3/replica/reps"
 make_replicas 1 1:big:1000:3 "$(seq -s, 0 999)"
 make_replicas 2 2:temp:4:3 0,1,2,3 5 7
 nodes=

@@ -95,7 +95,6 @@ stumble() {
 
 # -- The rounds ------------------------------------------------------------------------------------
 
-mkdir -p "$dir/replica4/replica/reps"
 table_on "1:temp:$partitions:3" 1 2 3
 for i in "${servers[@]}"; do start_replica "$i"; done
 cold_start "/replica/$$" 1 2 3 4

@@ -90,18 +90,25 @@ br_status files_store_init(const char *dir, const struct init_info *info, struct
     return status;
 }
 
-br_status files_create(const char *data, const struct br_table *table, int32_t partition,
-                       int64_t ballot, int64_t durable, bool named, struct fail *ret_fail)
+br_status files_make_data(const char *data, struct fail *ret_fail)
 {
-    static const char *const above[] = { "", "/replica", "/replica/reps" };
+    static const char *const parts[] = { "", "/replica", "/replica/reps" };
     struct buf path = { 0 };
     br_status status = BR_OK;
     for (size_t i = 0; i < 3 && !status; i++) {
         buf_clear(&path);
-        buf_printf(&path, "%s%s", data, above[i]);
+        buf_printf(&path, "%s%s", data, parts[i]);
         status = files_mkdir(path.data, false, ret_fail);
     }
-    buf_clear(&path);
+    buf_done(&path);
+    return status;
+}
+
+br_status files_create(const char *data, const struct br_table *table, int32_t partition,
+                       int64_t ballot, int64_t durable, bool named, struct fail *ret_fail)
+{
+    struct buf path = { 0 };
+    br_status status = files_make_data(data, ret_fail);
     files_path(&path, data, table->id, partition, table->type);
     if (!status)
         status = files_mkdir(path.data, true, ret_fail);

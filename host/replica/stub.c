@@ -8,6 +8,7 @@
 #include "host/base/mem.h"
 #include "host/base/number.h"
 #include "host/replica/copy.h"
+#include "host/replica/files.h"
 #include "host/replica/syncer.h"
 #include "host/replica/worker.h"
 
@@ -142,7 +143,12 @@ static void stub_reply(void *arg, const struct rdsn_header *header, br_bytes bod
 static br_status stub_load(struct stub *stub, struct fail *fail)
 {
     struct inventory inventory;
-    br_status status =
+    br_status status = BR_OK;
+    for (uint32_t i = 0; i < stub->options.dir_count && !status; i++)
+        status = files_make_data(stub->options.dirs[i].path, fail);
+    if (status)
+        return status;
+    status =
         inventory_open(&inventory, stub->options.dirs, stub->options.dir_count, stub->log, fail);
     for (uint32_t i = 0; i < inventory.replica_count && !status; i++)
         table_open_found(stub, &inventory.replicas[i]);
