@@ -41,12 +41,13 @@ long() {
 die() { echo "FAILED: $*" >&2; exit 1; }
 
 # free_ports N: the first of N (at most 16) adjacent ports of 127.0.0.1 on which nobody listens; below
-# those that the kernel gives to outgoing connections (from 32768 on), which a look for listeners does
-# not see.  They are this script's until it ends: others of this build look elsewhere.
+# those of t/zookeeper.sh and t/etcd.sh (from 28000 on) and those that the kernel gives to outgoing
+# connections (from 32768 on), which a look for listeners does not see.  They are this script's until it
+# ends: others of this build look elsewhere.
 free_ports() {
     local try port ok mine
     for try in $(seq 100); do
-        port=$((20000 + 16 * ((RANDOM * 7 + $$ + try * 131) % 750)))
+        port=$((20000 + 16 * ((RANDOM * 7 + $$ + try * 131) % 500)))
         mine=$top_builddir/t/tmp/port.$port
         if [ -L "$mine" ] && ! kill -0 "$(readlink "$mine")" 2>/dev/null; then rm -f "$mine"; fi
         ln -sT $$ "$mine" 2>/dev/null || continue

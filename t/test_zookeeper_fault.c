@@ -273,6 +273,8 @@ START_TEST(killed_in_mid_stream)
     char *fence = server_lock(stream->in, at("lock"), "h:1");
     server_ask_lost(stream->in, fence, &lost);
     stream_run(stream, STREAM_BATCHES / 2);
+    server_pause();
+    stream_issue(stream); /* the last is in doubt, however fast the others were */
     server_kill();
     stream_finish(stream);
     server_start();
