@@ -11,8 +11,8 @@
 #include "host/rdsn/codec.h"
 #include <bridle/types.h>
 
-/* Make a data directory, what is above its replicas; the parent must be there.  One that is there is
- * left as it is. */
+/* Make a data directory, what is above its replicas; the parent must be there.  One that is there
+ * is left as it is. */
 br_status files_make_data(const char *data, struct fail *ret_fail);
 
 /* Make an empty replica on disk: D/replica/reps/<id>.<pidx>.<type>/ with its two files, D being
