@@ -186,7 +186,7 @@ void conform_linger(struct conform *c);
 /* `once` again and again: `warm` times, then `rounds` times and again, until those leave no more
  * than CONFORM_GROWTH_MAX bytes a round behind.  What leaks does so each of CONFORM_GROWTH_TURNS
  * times; what the C library and others keep for later does not. */
-#define CONFORM_GROWTH_TURNS 16
+#define CONFORM_GROWTH_TURNS 64
 #define CONFORM_GROWTH_MAX   8
 void conform_repeat(struct conform *c, uint32_t warm, uint32_t rounds,
                     void (*once)(struct conform *c, uint32_t round));
