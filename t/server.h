@@ -36,6 +36,10 @@ br_status server_unlock(struct instance *in, const char *fence);
 uint32_t server_child_count(struct instance *in, const char *path);
 void server_let_pass(br_time time);
 
+/* A test of every such store: the server is killed with reads, a lock, an observer and an unlock
+ * under way.  Reads are unavailable, the others outlive it. */
+void server_dies_under_reads_and_locks(void);
+
 /* After a lost connection: until the store says something else than "not connected". */
 br_status server_get_when_back(struct instance *in, const char *path);
 

@@ -301,50 +301,9 @@ START_TEST(killed_in_mid_stream)
 }
 END_TEST
 
-/* Reads are unavailable; a candidate, an observer, a lock and an unlock outlive the server. */
 START_TEST(killed_under_reads_and_locks)
 {
-    enum { READS = 3000 };
-    struct answer read, list, lock, owner, gone;
-    const char **paths = mem_array(READS, sizeof *paths);
-    struct instance *in = server_instance(NULL, NULL), *other = server_instance(NULL, NULL);
-    char *fence = server_lock(in, conform.root, "h:1");
-    for (int i = 0; i < READS; i++)
-        paths[i] = conform.root;
-    server_ask_lock(other, conform.root, "i:2", &lock);
-    while (server_child_count(in, conform.root) < 2)
-        ck_assert(!lock.done);
-    answer_init(&owner);
-    store_owner(&other->plugin, conform.root, "h:1", answer_take, &owner);
-    server_pause();
-    answer_init(&read);
-    store_read(&in->plugin, paths, READS, NULL, PLUGIN_FOREVER, answer_take, &read);
-    answer_init(&list);
-    store_list(&in->plugin, conform.root, PLUGIN_FOREVER, answer_take, &list);
-    answer_init(&gone);
-    store_unlock(&in->plugin, fence, PLUGIN_FOREVER, answer_take, &gone);
-    server_kill();
-    answer_wait(&read);
-    ck_assert_int_eq(read.status, BR_UNAVAILABLE);
-    answer_wait(&list);
-    ck_assert_int_eq(list.status, BR_UNAVAILABLE);
-    ck_assert_int_eq(conform_get(in, "/", NULL, NULL), BR_UNAVAILABLE);
-    ck_assert_int_eq(conform_write(in, BR_PUT, "/", "", -1), BR_UNAVAILABLE);
-    ck_assert(!gone.done && !lock.done && !owner.done);
-    server_start();
-    answer_wait(&gone);
-    ck_assert_int_eq(gone.status, BR_OK);
-    answer_wait(&lock);
-    ck_assert_int_eq(lock.status, BR_OK);
-    answer_wait(&owner);
-    ck_assert_mem_eq(owner.value.data, "i:2", 3);
-    struct answer *all[] = { &read, &list, &lock, &owner, &gone };
-    for (int i = 0; i < 5; i++)
-        answer_done(all[i]);
-    free(paths);
-    free(fence);
-    instance_free(in);
-    instance_free(other);
+    server_dies_under_reads_and_locks();
 }
 END_TEST
 

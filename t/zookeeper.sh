@@ -17,6 +17,7 @@
 # the command's; 77, loudly, where there is no java or no server.  The server goes when this script
 # goes, even by SIGKILL.
 set -u
+. "$(dirname "$(realpath "$0")")/server_lib.sh"
 
 skip() {
     echo "SKIPPED: $1: needs java and the zookeeper package's jars (Debian: zookeeper)" >&2
@@ -85,20 +86,6 @@ launch() {
         kill -0 "$server" 2>/dev/null || return 1
         read -r -t 0.02 <>"$home/never" || : # a pause: the state asked for is outside
     done
-}
-
-finish() {
-    trap - EXIT
-    [ -z "$command" ] || kill -TERM "$command" 2>/dev/null
-    kill -KILL "$(cat "$1/pid")" 2>/dev/null
-    rm -rf "$1"
-}
-
-# In a session of its own: cleans up after a parent that could not.
-watch() {
-    setsid bash -c 'read -r -u 9; kill -KILL "$(cat "$0/pid")" 2>/dev/null; rm -rf "$0"' "$1" \
-        >/dev/null 2>&1 </dev/null 9<"$1/alive" &
-    exec 9>"$1/alive" # the watcher reads its end when we are gone
 }
 
 if [ "${1:-}" = --start ]; then
