@@ -127,9 +127,9 @@ if [ -n "${ETCD_TLS:-}" ]; then
     }
 fi
 
-# Ports below the kernel's range for outgoing connections; a taken one is found out by trying.
+# Below the kernel's range for outgoing connections; one that is taken all the same is found out by trying.
 for _ in 1 2 3 4 5 6 7 8; do
-    port=$((28000 + (RANDOM % 4000))) # t/lib.sh takes those below
+    claim_port
     echo "$port $((port + 1))" >"$home/ports"
     : >"$home/log"
     if launch "$home"; then

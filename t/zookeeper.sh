@@ -114,9 +114,9 @@ trap 'exit 143' TERM
 mkdir "$home/data" && mkfifo "$home/never" "$home/alive" || exit
 watch "$home"
 
-# Ports below the kernel's range for outgoing connections; a taken one is found out by trying.
+# Below the kernel's range for outgoing connections; one that is taken all the same is found out by trying.
 for _ in 1 2 3 4 5 6 7 8; do
-    port=$((28000 + (RANDOM % 4000))) # t/lib.sh takes those below
+    claim_port
     configure "$home" "$port"
     : >"$home/log"
     if launch "$home"; then
