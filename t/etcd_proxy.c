@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "host/base/mem.h"
+#include "host/base/number.h"
 
 /* One request on its way; `request` is NULL once its connection has ended. */
 struct relay {
@@ -108,9 +109,11 @@ static const char *header(struct evhttp_request *request, const char *name)
 static void relay_go(struct relay *relay)
 {
     struct event_base *base = conform.loop->base;
-    const char *port = strrchr(server_env("HOSTS"), ':') + 1;
+    size_t host_size;
+    uint16_t port;
+    ck_assert(number_node(server_env("HOSTS"), &host_size, &port));
     const char *token = header(relay->request, "Authorization");
-    relay->to = evhttp_connection_base_new(base, NULL, "127.0.0.1", (uint16_t) atol(port));
+    relay->to = evhttp_connection_base_new(base, NULL, "127.0.0.1", port);
     evhttp_connection_free_on_completion(relay->to);
     struct evhttp_request *request = evhttp_request_new(relay_answered, relay);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);

@@ -19,7 +19,7 @@ awk 'FNR == 1 { open = 0 }
      END { exit bad }' $files || bad=1
 
 # shellcheck disable=SC2086
-if grep -nwE '(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|rand)\(' $files; then
+if grep -nE '\<(strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|rand)\(' $files; then
     say "calls that this project does not make"
 fi
 
