@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SNAPSHOT_GROUP                                                                             \
-    60 /* ranges of an inner transaction: with six of them below ETCD_OPS_MAX                      \
-        */
+/* Ranges of an inner transaction: with six of them below ETCD_OPS_MAX. */
+#define SNAPSHOT_GROUP 60
 
 static const br_bytes nothing = { NULL, 0 };
 
@@ -89,7 +88,8 @@ void etcd_batch_init(struct etcd_batch *batch, struct etcd *etcd,
         free(parent);
     }
     for (uint32_t i = 0; i < count; i++) {
-        struct etcd_node *node = &batch->nodes[node_find(batch, writes[i]->path)];
+        batch->node_of[i] = node_find(batch, writes[i]->path);
+        struct etcd_node *node = &batch->nodes[batch->node_of[i]];
         if (writes[i]->kind != BR_DELETE || node->deletes)
             continue;
         node->deletes = true;
@@ -130,9 +130,9 @@ static void group_end(struct buf *groups, struct buf *group)
 }
 
 /* A range of each node, then one of the children of each that is deleted. */
-void etcd_batch_put_snapshot(const struct etcd_batch *batch, struct buf *body)
+void etcd_batch_put_snapshot(const struct etcd_batch *batch, struct buf *groups)
 {
-    struct buf groups = { 0 }, group = { 0 };
+    struct buf group = { 0 };
     uint32_t put = 0;
     for (uint32_t i = 0; i < 2 * batch->node_count; i++) {
         const struct etcd_node *node = &batch->nodes[i % batch->node_count];
@@ -144,13 +144,9 @@ void etcd_batch_put_snapshot(const struct etcd_batch *batch, struct buf *body)
         else
             continue;
         if (++put % SNAPSHOT_GROUP == 0)
-            group_end(&groups, &group);
+            group_end(groups, &group);
     }
-    group_end(&groups, &group);
-    buf_text(body, "{\"success\":[");
-    buf_put(body, groups.data, groups.size);
-    buf_text(body, "]}");
-    buf_done(&groups);
+    group_end(groups, &group);
     buf_done(&group);
 }
 
@@ -254,9 +250,8 @@ static br_status run_version(struct etcd_node *node, const struct br_write *writ
                                                                                : BR_CONFLICT;
 }
 
-static br_status run_write(struct etcd_batch *batch, const struct br_write *write)
+static br_status run_write(struct etcd_batch *batch, const struct br_write *write, int32_t index)
 {
-    int32_t index = node_find(batch, write->path);
     struct etcd_node *node = &batch->nodes[index];
     if (write->kind == BR_CREATE)
         return run_create(batch, node, write);
@@ -282,7 +277,7 @@ br_status etcd_batch_run(struct etcd_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
         batch->failed = i;
-        batch->status = run_write(batch, batch->writes[i]);
+        batch->status = run_write(batch, batch->writes[i], batch->node_of[i]);
         if (batch->status != BR_OK)
             return batch->status;
     }

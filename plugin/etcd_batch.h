@@ -48,6 +48,7 @@ struct etcd_batch {
     struct etcd *etcd;
     const struct br_write *const *writes;
     uint32_t count;
+    int32_t node_of[ETCD_BATCH_OPS_MAX];    /* each write's */
     struct etcd_node nodes[ETCD_NODES_MAX]; /* sorted by key */
     uint32_t node_count;
     int64_t snapshot; /* its revision; 0: none was read */
@@ -63,8 +64,8 @@ void etcd_batch_done(struct etcd_batch *batch);
 /* Does it rest on versions or values that only a snapshot tells? */
 bool etcd_batch_needs_snapshot(const struct etcd_batch *batch);
 
-/* The request that reads a snapshot, and its answer taken in; false: it makes no sense. */
-void etcd_batch_put_snapshot(const struct etcd_batch *batch, struct buf *body);
+/* The operations that read a snapshot, and the answer taken in; false: it makes no sense. */
+void etcd_batch_put_snapshot(const struct etcd_batch *batch, struct buf *groups);
 bool etcd_batch_take_snapshot(struct etcd_batch *batch, const struct etcd_reply *reply);
 
 /* Carry the writes out: BR_OK, or the first failure. */

@@ -22,12 +22,18 @@ static void commit_free(struct committing *commit)
     free(commit);
 }
 
+/* It was replied to: the next job's turn. */
+static void commit_over(struct etcd *etcd, struct committing *commit)
+{
+    etcd_job_over(etcd, &commit->job);
+    commit_free(commit);
+}
+
 static void commit_fail(struct etcd *etcd, struct committing *commit, br_status status,
                         const char *why)
 {
     br_reply_fail(commit->call, status, "%s: %s", etcd->host[etcd->at].text, why);
-    etcd_job_over(etcd, &commit->job);
-    commit_free(commit);
+    commit_over(etcd, commit);
 }
 
 static void commit_drop(struct etcd *etcd, struct etcd_job *job, br_status status, const char *why)
@@ -45,8 +51,7 @@ static void commit_refuse(struct etcd *etcd, struct committing *commit)
     const struct br_write *write = batch->writes[batch->failed];
     br_reply_fail(commit->call, batch->status, "%.200s %s", write->path,
                   br_write_why(write, batch->status));
-    etcd_job_over(etcd, &commit->job);
-    commit_free(commit);
+    commit_over(etcd, commit);
 }
 
 static void commit_answered(struct etcd *etcd, void *arg, const struct etcd_reply *reply)
@@ -59,8 +64,7 @@ static void commit_answered(struct etcd *etcd, void *arg, const struct etcd_repl
         commit_fail(etcd, commit, status, why);
     } else if (done > 0) {
         br_reply_ok(commit->call);
-        etcd_job_over(etcd, &commit->job);
-        commit_free(commit);
+        commit_over(etcd, commit);
     } else if (++commit->tries == ETCD_TRIES_MAX) {
         commit_fail(etcd, commit, BR_UNAVAILABLE,
                     "what the batch rests on changed again and again");
@@ -98,9 +102,9 @@ static void commit_seen(struct etcd *etcd, void *arg, const struct etcd_reply *r
 
 static void commit_snapshot(struct etcd *etcd, struct committing *commit)
 {
-    struct buf body = { 0 };
-    etcd_batch_put_snapshot(&commit->batch, &body);
-    etcd_ask(etcd, ETCD_LANE_WRITE, "/v3/kv/txn", &body, commit_seen, commit);
+    struct buf groups = { 0 };
+    etcd_batch_put_snapshot(&commit->batch, &groups);
+    etcd_ask_ranges(etcd, ETCD_LANE_WRITE, &groups, commit_seen, commit);
 }
 
 static void commit_go(struct etcd *etcd, struct etcd_job *job)

@@ -263,7 +263,7 @@ static void stand_seen(struct etcd *etcd, void *arg, const struct etcd_reply *re
 
 void etcd_stand_go(struct etcd *etcd, struct etcd_stand *stand)
 {
-    struct buf ranges = { 0 }, body = { 0 }, counter = { 0 }, from = { 0 }, to = { 0 };
+    struct buf ranges = { 0 }, counter = { 0 }, from = { 0 }, to = { 0 };
     counter_key(etcd, stand->path, &counter);
     etcd_put_range(&ranges, buf_bytes(&counter), nothing, "");
     for (uint32_t i = 0; i < etcd_depth(stand->path); i++) {
@@ -275,9 +275,7 @@ void etcd_stand_go(struct etcd *etcd, struct etcd_stand *stand)
     lock_range(etcd, stand->path, &from, &to);
     etcd_put_range(&ranges, buf_bytes(&from), buf_bytes(&to),
                    ",\"keys_only\":true,\"limit\":1,\"sort_order\":\"DESCEND\"");
-    buf_printf(&body, "{\"success\":[%s]}", ranges.data);
-    etcd_ask(etcd, ETCD_LANE_WRITE, "/v3/kv/txn", &body, stand_seen, stand);
-    buf_done(&ranges);
+    etcd_ask_ranges(etcd, ETCD_LANE_WRITE, &ranges, stand_seen, stand);
     buf_done(&counter);
     buf_done(&from);
     buf_done(&to);
@@ -428,11 +426,9 @@ void etcd_look_go(struct etcd *etcd, struct etcd_stand *stand)
 {
     struct buf from = { 0 }, to = { 0 }, body = { 0 };
     lock_range(etcd, stand->path, &from, &to);
-    buf_text(&body, "{\"key\":\"");
-    etcd_base64(&body, from.data, from.size);
-    buf_text(&body, "\",\"range_end\":\"");
-    etcd_base64(&body, to.data, to.size);
-    buf_text(&body, "\"}");
+    buf_char(&body, '{');
+    etcd_put_key(&body, buf_bytes(&from), buf_bytes(&to));
+    buf_char(&body, '}');
     etcd_ask(etcd, ETCD_LANE_WRITE, "/v3/kv/range", &body, looked, stand);
     buf_done(&from);
     buf_done(&to);
@@ -447,7 +443,7 @@ static void counted(struct etcd *etcd, void *arg, const struct etcd_reply *reply
     struct counter counter;
     int64_t stand = 0;
     if (reply->status != BR_OK) {
-        br_reply_fail(call, etcd_read_status(reply->status), "%s: %s", etcd->hosts, reply->why);
+        br_reply_fail(call, reply->status, "%s: %s", etcd->hosts, reply->why);
         return;
     }
     if (!counter_take(etcd_response(reply->json, 0, "response_range"), &counter)) {
@@ -463,16 +459,14 @@ static void counted(struct etcd *etcd, void *arg, const struct etcd_reply *reply
 void etcd_elections(struct br_env *env, const char *path, struct br_call *call)
 {
     struct etcd *etcd = env->self;
-    struct buf ranges = { 0 }, body = { 0 }, key = { 0 }, from = { 0 }, to = { 0 };
+    struct buf ranges = { 0 }, key = { 0 }, from = { 0 }, to = { 0 };
     if (br_path_refused(path, call) || etcd_refuse_down(etcd, call))
         return;
     counter_key(etcd, path, &key);
     lock_range(etcd, path, &from, &to);
     etcd_put_range(&ranges, buf_bytes(&key), nothing, "");
     etcd_put_range(&ranges, buf_bytes(&from), buf_bytes(&to), ",\"keys_only\":true");
-    buf_printf(&body, "{\"success\":[%s]}", ranges.data);
-    etcd_ask(etcd, etcd_read_lane(etcd), "/v3/kv/txn", &body, counted, call);
-    buf_done(&ranges);
+    etcd_ask_ranges(etcd, etcd_read_lane(etcd), &ranges, counted, call);
     buf_done(&key);
     buf_done(&from);
     buf_done(&to);

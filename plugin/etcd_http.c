@@ -201,6 +201,17 @@ void etcd_ask(struct etcd *etcd, enum etcd_lane lane, const char *what, struct b
         line_go(etcd, line);
 }
 
+void etcd_ask_ranges(struct etcd *etcd, enum etcd_lane lane, struct buf *ranges, etcd_done *done,
+                     void *arg)
+{
+    struct buf body = { 0 };
+    buf_text(&body, "{\"success\":[");
+    buf_put(&body, ranges->data, ranges->size);
+    buf_text(&body, "]}");
+    buf_done(ranges);
+    etcd_ask(etcd, lane, "/v3/kv/txn", &body, done, arg);
+}
+
 void etcd_http_reset(struct etcd *etcd, const char *why)
 {
     for (int i = 0; i < ETCD_LANES; i++) {

@@ -217,8 +217,6 @@ static struct etcd_stand *stand_new(struct br_env *env, const char *path, const 
                                     struct br_call *call)
 {
     struct etcd *etcd = env->self;
-    if (br_path_refused(path, call))
-        return NULL;
     if (etcd_depth(path) > ETCD_DEPTH_MAX) {
         br_reply_fail(call, BR_TOOBIG, "'%.200s': a lock's path has at most %d components", path,
                       ETCD_DEPTH_MAX);
@@ -242,10 +240,8 @@ static struct etcd_stand *stand_new(struct br_env *env, const char *path, const 
 
 void etcd_lock(struct br_env *env, const char *path, const char *value, struct br_call *call)
 {
-    if (strlen(path) + ETCD_FENCE_TAIL > BR_PATH_MAX) {
-        br_reply_fail(call, BR_TOOBIG, "%.200s: the path is too long for a lock", path);
+    if (br_lock_refused(path, call))
         return;
-    }
     struct etcd_stand *stand = stand_new(env, path, value, call);
     if (stand)
         stand->candidate = true;
@@ -253,7 +249,8 @@ void etcd_lock(struct br_env *env, const char *path, const char *value, struct b
 
 void etcd_owner(struct br_env *env, const char *path, const char *last_seen, struct br_call *call)
 {
-    stand_new(env, path, last_seen, call);
+    if (!br_path_refused(path, call))
+        stand_new(env, path, last_seen, call);
 }
 
 static struct etcd_stand *stand_of_fence(const struct etcd *etcd, const char *fence)

@@ -11,11 +11,6 @@
 
 static const br_bytes nothing = { NULL, 0 };
 
-br_status etcd_read_status(br_status status)
-{
-    return br_may_have_happened(status) ? BR_UNAVAILABLE : status;
-}
-
 enum etcd_lane etcd_read_lane(const struct etcd *etcd)
 {
     int best = ETCD_LANE_READ;
@@ -50,7 +45,7 @@ static void reading_fail(struct reading *reading, br_status status, const char *
 {
     if (reading->status != BR_OK)
         return;
-    reading->status = etcd_read_status(status);
+    reading->status = status;
     snprintf(reading->why, sizeof reading->why, "%.100s: %s", path, why);
 }
 
@@ -90,7 +85,7 @@ static void part_done(struct etcd *etcd, void *arg, const struct etcd_reply *rep
 static void part_issue(struct etcd *etcd, struct reading *reading)
 {
     struct part *part = mem_new(sizeof *part);
-    struct buf ranges = { 0 }, body = { 0 };
+    struct buf ranges = { 0 };
     uint32_t rest = reading->count - reading->issued;
     part->reading = reading;
     part->first = reading->issued;
@@ -102,11 +97,7 @@ static void part_issue(struct etcd *etcd, struct reading *reading)
         etcd_put_range(&ranges, etcd_text(key), nothing, "");
         free(key);
     }
-    buf_text(&body, "{\"success\":[");
-    buf_put(&body, ranges.data, ranges.size);
-    buf_text(&body, "]}");
-    buf_done(&ranges);
-    etcd_ask(etcd, etcd_read_lane(etcd), "/v3/kv/txn", &body, part_done, part);
+    etcd_ask_ranges(etcd, etcd_read_lane(etcd), &ranges, part_done, part);
 }
 
 static void reading_answer(struct etcd *etcd, struct reading *reading)
@@ -116,12 +107,7 @@ static void reading_answer(struct etcd *etcd, struct reading *reading)
         br_reply_fail(call, reading->status, "%s: %s", etcd->hosts, reading->why);
         return;
     }
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
-    *chunk = (struct br_chunk){ .kind = BR_ROW_VALUE,
-                                .row_size = sizeof *reading->values,
-                                .count = reading->count,
-                                .rows = reading->values };
-    br_reply_rows(call, chunk);
+    br_reply_array(call, BR_ROW_VALUE, reading->values, sizeof *reading->values, reading->count);
 }
 
 /* A part on each connection, until all are issued or one failed; answer with the last. */
@@ -218,7 +204,7 @@ static void list_seen(struct etcd *etcd, void *arg, const struct etcd_reply *rep
     struct listing *listing = arg;
     const json_t *range = etcd_response(reply->json, 1, "response_range");
     if (reply->status != BR_OK) {
-        list_fail(etcd, listing, etcd_read_status(reply->status), reply->why);
+        list_fail(etcd, listing, reply->status, reply->why);
     } else if (!listing->revision
                && etcd_number(etcd_response(reply->json, 0, "response_range"), "count") == 0) {
         list_fail(etcd, listing, BR_NOTFOUND, "is not there");
@@ -235,7 +221,7 @@ static void list_seen(struct etcd *etcd, void *arg, const struct etcd_reply *rep
 
 static void list_page(struct etcd *etcd, struct listing *listing)
 {
-    struct buf ranges = { 0 }, body = { 0 };
+    struct buf ranges = { 0 };
     char more[96];
     char *key = etcd_key(etcd, listing->path);
     snprintf(more, sizeof more, ",\"keys_only\":true,\"limit\":%d,\"revision\":\"%" PRId64 "\"",
@@ -243,9 +229,7 @@ static void list_page(struct etcd *etcd, struct listing *listing)
     etcd_put_range(&ranges, etcd_text(key), nothing, ",\"count_only\":true");
     etcd_put_range(&ranges, (br_bytes){ listing->from, listing->from_size },
                    etcd_text(listing->end), more);
-    buf_printf(&body, "{\"success\":[%s]}", ranges.data);
-    etcd_ask(etcd, etcd_read_lane(etcd), "/v3/kv/txn", &body, list_seen, listing);
-    buf_done(&ranges);
+    etcd_ask_ranges(etcd, etcd_read_lane(etcd), &ranges, list_seen, listing);
     free(key);
 }
 

@@ -30,8 +30,7 @@ struct etcd_stand {
     struct lost_call *losts;
 };
 
-#define ETCD_FENCE_TAIL 19 /* bytes of /LOCKNODE<10 digits> */
-#define ETCD_NODE_MAX   (BR_PATH_MAX + 32)
+#define ETCD_NODE_MAX (BR_PATH_MAX + 32)
 
 /* The path of its node with this number. */
 void etcd_stand_node(const struct etcd_stand *stand, int64_t number, char text[ETCD_NODE_MAX]);

@@ -144,7 +144,7 @@ void etcd_comma(struct buf *buf)
         buf_char(buf, ',');
 }
 
-static void put_key(struct buf *buf, br_bytes key, br_bytes end)
+void etcd_put_key(struct buf *buf, br_bytes key, br_bytes end)
 {
     buf_text(buf, "\"key\":\"");
     etcd_base64(buf, key.data, key.size);
@@ -165,7 +165,7 @@ void etcd_put_compare(struct buf *buf, const char *target, const char *result, b
     etcd_comma(buf);
     buf_printf(buf, "{\"target\":\"%s\",\"result\":\"%s\",\"%s\":\"%" PRId64 "\",", target, result,
                name, number);
-    put_key(buf, key, end);
+    etcd_put_key(buf, key, end);
     buf_char(buf, '}');
 }
 
@@ -173,7 +173,7 @@ void etcd_put_range(struct buf *buf, br_bytes key, br_bytes end, const char *mor
 {
     etcd_comma(buf);
     buf_text(buf, "{\"request_range\":{");
-    put_key(buf, key, end);
+    etcd_put_key(buf, key, end);
     buf_text(buf, more);
     buf_text(buf, "}}");
 }
@@ -186,7 +186,7 @@ void etcd_put_put(struct buf *buf, const char *key, const char *head, br_bytes v
     buf_put(&whole, value.data, value.size);
     etcd_comma(buf);
     buf_text(buf, "{\"request_put\":{");
-    put_key(buf, etcd_text(key), (br_bytes){ NULL, 0 });
+    etcd_put_key(buf, etcd_text(key), (br_bytes){ NULL, 0 });
     buf_text(buf, ",\"value\":\"");
     etcd_base64(buf, whole.data, whole.size);
     buf_char(buf, '"');
@@ -202,7 +202,7 @@ void etcd_put_delete(struct buf *buf, const char *key)
 {
     etcd_comma(buf);
     buf_text(buf, "{\"request_delete_range\":{");
-    put_key(buf, etcd_text(key), (br_bytes){ NULL, 0 });
+    etcd_put_key(buf, etcd_text(key), (br_bytes){ NULL, 0 });
     buf_text(buf, "}}");
 }
 

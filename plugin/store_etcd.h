@@ -189,6 +189,8 @@ const json_t *etcd_response(const json_t *json, size_t index, const char *name);
 /* The only key of a range's answer; NULL: none. */
 const json_t *etcd_kv(const json_t *range);
 
+/* "key":... and, where there is an end, "range_end":... */
+void etcd_put_key(struct buf *buf, br_bytes key, br_bytes end);
 /* Requests are written as text: `,` is put where something stands before.  A compare's `number` is
  * compared with create_revision, mod_revision or lease, as `target` says. */
 void etcd_put_compare(struct buf *buf, const char *target, const char *result, br_bytes key,
@@ -207,6 +209,9 @@ bool etcd_hosts_read(struct etcd *etcd);
 /* Takes the body.  `done` is called exactly once, never from inside. */
 void etcd_ask(struct etcd *etcd, enum etcd_lane lane, const char *what, struct buf *body,
               etcd_done *done, void *arg);
+/* A transaction of these operations, which only reads; takes them. */
+void etcd_ask_ranges(struct etcd *etcd, enum etcd_lane lane, struct buf *ranges, etcd_done *done,
+                     void *arg);
 /* All under way fail: those that were sent as BR_UNKNOWN. */
 void etcd_http_reset(struct etcd *etcd, const char *why);
 
@@ -270,8 +275,7 @@ void etcd_cancel(struct br_env *env, struct br_call *call);
 /* Twice those who stood, less those who still do, at one revision. */
 void etcd_elections(struct br_env *env, const char *path, struct br_call *call);
 
-/* What a failure means to who only reads; and the connection that has the least to do. */
-br_status etcd_read_status(br_status status);
+/* The connection that has the least to do. */
 enum etcd_lane etcd_read_lane(const struct etcd *etcd);
 
 void etcd_lock_up(struct etcd *etcd);                      /* connected (again) */

@@ -19,8 +19,7 @@ struct memory_seat {
     struct wait *candidates, *owners, *losts;
 };
 
-#define MEMORY_FENCE_MAX  (BR_PATH_MAX + 64)
-#define MEMORY_FENCE_TAIL 19 /* "/LOCKNODE" and ten digits */
+#define MEMORY_FENCE_MAX (BR_PATH_MAX + 64)
 
 /* -- Seats ------------------------------------------------------------------------------------ */
 
@@ -114,22 +113,9 @@ void memory_depose(struct br_env *env, struct memory_seat *seat)
 
 /* -- What the host calls ---------------------------------------------------------------------- */
 
-static bool memory_refused(const char *path, size_t extra, struct br_call *call)
-{
-    br_status status = BR_TOOBIG;
-    const char *wrong = br_path_wrong(path, &status);
-    if (!wrong && strlen(path) + extra > BR_PATH_MAX) {
-        wrong = "the path is too long for a lock";
-        status = BR_TOOBIG;
-    }
-    if (wrong)
-        br_reply_fail(call, status, "\"%.200s\": %s", path, wrong);
-    return wrong != NULL;
-}
-
 void memory_lock(struct br_env *env, const char *path, const char *value, struct br_call *call)
 {
-    if (memory_refused(path, MEMORY_FENCE_TAIL, call))
+    if (br_lock_refused(path, call))
         return;
     struct memory_seat *seat = memory_seat(env->self, path);
     wait_add(&seat->candidates, call, value);
@@ -139,7 +125,7 @@ void memory_lock(struct br_env *env, const char *path, const char *value, struct
 
 void memory_owner(struct br_env *env, const char *path, const char *last_seen, struct br_call *call)
 {
-    if (memory_refused(path, 0, call))
+    if (br_path_refused(path, call))
         return;
     struct memory_seat *seat = memory_seat(env->self, path);
     wait_add(&seat->owners, call, last_seen);
@@ -174,7 +160,7 @@ void memory_unlock(struct br_env *env, const char *fence, struct br_call *call)
 /* Who holds the lock has come and not gone. */
 void memory_elections(struct br_env *env, const char *path, struct br_call *call)
 {
-    if (memory_refused(path, 0, call))
+    if (br_path_refused(path, call))
         return;
     const struct memory_seat *seat = memory_seat(env->self, path);
     br_reply_value(call, (br_bytes){ "", 0 }, 2 * seat->number - (seat->node != NULL));

@@ -205,7 +205,7 @@ static void sqlite_list(struct br_env *env, const char *path, struct br_call *ca
 static void sqlite_lock(struct br_env *env, const char *path, const char *value,
                         struct br_call *call)
 {
-    if (!br_path_refused(path, call))
+    if (!br_lock_refused(path, call))
         sqlite_queue(env->self, &(struct sqlite_job){
                                     .kind = JOB_LOCK, .call = call, .path = path, .text = value });
 }

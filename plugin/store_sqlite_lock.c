@@ -18,8 +18,6 @@
 #include "host/base/crc.h"
 #include "plugin/wait.h"
 
-#define STORE_FENCE_TAIL 19 /* "/LOCKNODE" and ten digits */
-
 /* One lock path that somebody of this instance asked about. */
 struct sqlite_seat {
     struct sqlite_seat *next;
@@ -279,10 +277,7 @@ bool sqlite_do_poll(struct sqlite *sqlite)
 
 void sqlite_do_lock(struct sqlite *sqlite, struct sqlite_job *job)
 {
-    if (strlen(job->path) + STORE_FENCE_TAIL > BR_PATH_MAX)
-        br_reply_fail(job->call, BR_TOOBIG, "%.200s: the path is too long for a lock", job->path);
-    else
-        wait_add(&sqlite_seat(sqlite, job->path)->candidates, job->call, job->text);
+    wait_add(&sqlite_seat(sqlite, job->path)->candidates, job->call, job->text);
 }
 
 void sqlite_do_owner(struct sqlite *sqlite, struct sqlite_job *job)

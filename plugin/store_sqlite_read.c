@@ -34,7 +34,6 @@ static struct br_value sqlite_get(struct sqlite *sqlite, const char *path, struc
 void sqlite_do_read(struct sqlite *sqlite, struct sqlite_job *job)
 {
     struct br_value *rows = br_rows(job->call, job->count * sizeof *rows);
-    struct br_chunk *chunk = br_rows(job->call, sizeof *chunk);
     bool ok = sqlite_do(sqlite, SQL_BEGIN, NULL);
     for (uint32_t i = 0; ok && i < job->count; i++) {
         rows[i] = sqlite_get(sqlite, job->paths[i], job->call);
@@ -44,10 +43,7 @@ void sqlite_do_read(struct sqlite *sqlite, struct sqlite_job *job)
         sqlite_read_failed(sqlite, job->call, "reading");
         return;
     }
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_VALUE, .row_size = sizeof *rows, .count = job->count, .rows = rows
-    };
-    br_reply_rows(job->call, chunk);
+    br_reply_array(job->call, BR_ROW_VALUE, rows, sizeof *rows, job->count);
 }
 
 /* Up to STORE_CHUNK names; false: there are no more. */

@@ -116,8 +116,7 @@ static const struct survey_node *replay_find(const struct replay *self, const ch
 
 static const char *replay_text(struct br_call *call, const char *text)
 {
-    size_t size = text ? strlen(text) + 1 : 0;
-    return text ? memcpy(br_rows(call, size), text, size) : NULL;
+    return text ? br_copy(call, text, strlen(text) + 1) : NULL;
 }
 
 /* One chunk with room for all rows of the list. */
@@ -195,13 +194,9 @@ static void replay_nodes(struct br_env *env, struct br_call *call)
     const struct replay *self = env->self;
     uint32_t count = self->survey ? self->survey->node_count : 0;
     const char **names = br_rows(call, count * sizeof *names);
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
     for (uint32_t i = 0; i < count; i++)
         names[i] = replay_text(call, self->survey->nodes[i].name);
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_NAME, .row_size = sizeof *names, .count = count, .rows = names
-    };
-    br_reply_rows(call, chunk);
+    br_reply_array(call, BR_ROW_NAME, names, sizeof *names, count);
 }
 
 static const struct br_transport replay_transport = {

@@ -266,15 +266,9 @@ static void scan_nodes(struct br_env *env, struct br_call *call)
 {
     const struct scan *scan = env->self;
     const char **names = br_rows(call, scan->node_count * sizeof *names);
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
-    for (uint32_t i = 0; i < scan->node_count; i++) {
-        size_t size = strlen(scan->nodes[i].name) + 1;
-        names[i] = memcpy(br_rows(call, size), scan->nodes[i].name, size);
-    }
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_NAME, .row_size = sizeof *names, .count = scan->node_count, .rows = names
-    };
-    br_reply_rows(call, chunk);
+    for (uint32_t i = 0; i < scan->node_count; i++)
+        names[i] = br_copy(call, scan->nodes[i].name, strlen(scan->nodes[i].name) + 1);
+    br_reply_array(call, BR_ROW_NAME, names, sizeof *names, scan->node_count);
 }
 
 /* This call's, or (NULL) everybody's.  A call that is out of its job is replied to here only. */

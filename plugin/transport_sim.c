@@ -210,15 +210,11 @@ static void sim_nodes(struct br_env *env, struct br_call *call)
     uint32_t count = (uint32_t) sim->servers;
     char(*names)[SIM_NAME_MAX] = br_rows(call, count * sizeof *names);
     const char **rows = br_rows(call, count * sizeof *rows);
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
     for (uint32_t i = 0; i < count; i++) {
         sim_name(sim, i, names[i]);
         rows[i] = names[i];
     }
-    *chunk = (struct br_chunk){
-        .kind = BR_ROW_NAME, .row_size = sizeof *rows, .count = count, .rows = rows
-    };
-    br_reply_rows(call, chunk);
+    br_reply_array(call, BR_ROW_NAME, rows, sizeof *rows, count);
 }
 
 /* -- Rows of an answer ------------------------------------------------------------------------ */

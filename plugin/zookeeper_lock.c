@@ -10,8 +10,6 @@
 
 #include "plugin/zookeeper_walker.h"
 
-#define ZOOKEEPER_FENCE_TAIL 19 /* "/LOCKNODE" and ten digits */
-
 static void walker_go(struct zookeeper_walker *walker);
 static void walkers_renew(struct br_env *env, void *unused);
 static void walkers_more(struct br_env *env, void *unused);
@@ -419,8 +417,6 @@ static struct zookeeper_walker *walker_new(struct br_env *env, const char *path,
                                            struct br_call *call)
 {
     struct zookeeper *zookeeper = env->self;
-    if (br_path_refused(path, call))
-        return NULL;
     struct zookeeper_walker *walker = mem_new(sizeof *walker);
     walker->env = env;
     walker->path = zookeeper_path_full(zookeeper, path);
@@ -436,13 +432,9 @@ static struct zookeeper_walker *walker_new(struct br_env *env, const char *path,
 
 void zookeeper_lock(struct br_env *env, const char *path, const char *value, struct br_call *call)
 {
-    if (strlen(path) + ZOOKEEPER_FENCE_TAIL > BR_PATH_MAX) {
-        br_reply_fail(call, BR_TOOBIG, "%.200s: the path is too long for a lock", path);
+    if (br_lock_refused(path, call))
         return;
-    }
     struct zookeeper_walker *walker = walker_new(env, path, value, call);
-    if (!walker)
-        return;
     walker->candidate = true;
     walker_go(walker);
 }
@@ -450,9 +442,8 @@ void zookeeper_lock(struct br_env *env, const char *path, const char *value, str
 void zookeeper_owner(struct br_env *env, const char *path, const char *last_seen,
                      struct br_call *call)
 {
-    struct zookeeper_walker *walker = walker_new(env, path, last_seen, call);
-    if (walker)
-        walker_go(walker);
+    if (!br_path_refused(path, call))
+        walker_go(walker_new(env, path, last_seen, call));
 }
 
 static struct zookeeper_walker *walker_of_fence(const struct zookeeper *zookeeper,

@@ -152,12 +152,7 @@ static void reading_answer(struct reading *reading)
                       reading->paths[reading->index], zookeeper_word(reading->rc));
         return;
     }
-    struct br_chunk *chunk = br_rows(call, sizeof *chunk);
-    *chunk = (struct br_chunk){ .kind = BR_ROW_VALUE,
-                                .row_size = sizeof *reading->values,
-                                .count = reading->count,
-                                .rows = reading->values };
-    br_reply_rows(call, chunk);
+    br_reply_array(call, BR_ROW_VALUE, reading->values, sizeof *reading->values, reading->count);
 }
 
 /* Keep `parts` in flight until all are issued or one failed; answer with the last. */

@@ -145,6 +145,19 @@ static inline bool br_path_refused(const char *path, struct br_call *call)
     return wrong != NULL;
 }
 
+#define BR_FENCE_TAIL 19 /* bytes of a fence behind its lock's path: "/LOCKNODE" and ten digits */
+
+/* As br_path_refused, of a path that a lock shall stand at. */
+static inline bool br_lock_refused(const char *path, struct br_call *call)
+{
+    if (br_path_refused(path, call))
+        return true;
+    if (strlen(path) + BR_FENCE_TAIL <= BR_PATH_MAX)
+        return false;
+    br_reply_fail(call, BR_TOOBIG, "\"%.200s\": the path is too long for a lock", path);
+    return true;
+}
+
 /* NULL: a write that may be tried. */
 static inline const char *br_write_wrong(const struct br_write *write, br_status *ret_status)
 {
