@@ -63,9 +63,7 @@ static const char *option_unit_example(int32_t type)
                                    : "4096B, 64KiB, 1MiB; units: B KiB MiB GiB";
 }
 
-/* Limits in the unit that they are written in, for messages: the largest that divides evenly. */
-static void option_limit_text(const struct br_option *option, int64_t value, char *ret_text,
-                              size_t size)
+void option_put_number(const struct br_option *option, int64_t value, struct buf *buf)
 {
     const struct option_unit *best = NULL;
     const struct option_unit *unit = option->type == BR_OPT_DURATION ? option_durations
@@ -77,8 +75,8 @@ static void option_limit_text(const struct br_option *option, int64_t value, cha
         if (value == 0)
             break;
     }
-    snprintf(ret_text, size, "%lld%s", (long long) (best ? value / best->factor : value),
-             best ? best->name : "");
+    buf_i64(buf, best ? value / best->factor : value);
+    buf_text(buf, best ? best->name : "");
 }
 
 static br_status option_check_range(const struct option_place *place, int64_t value)
@@ -86,10 +84,14 @@ static br_status option_check_range(const struct option_place *place, int64_t va
     const struct br_option *option = place->option;
     if (option->min >= option->max || (value >= option->min && value <= option->max))
         return BR_OK;
-    char min[32], max[32];
-    option_limit_text(option, option->min, min, sizeof min);
-    option_limit_text(option, option->max, max, sizeof max);
-    return option_refuse(place, "must be between %s and %s, not %s", min, max, option_shown(place));
+    struct buf min = { 0 }, max = { 0 };
+    option_put_number(option, option->min, &min);
+    option_put_number(option, option->max, &max);
+    br_status status = option_refuse(place, "must be between %s and %s, not %s", min.data, max.data,
+                                     option_shown(place));
+    buf_done(&min);
+    buf_done(&max);
+    return status;
 }
 
 static br_status option_read_integer(const struct option_place *place)

@@ -10,6 +10,7 @@
 #ifndef HOST_CONFIG_OPTION_H
 #define HOST_CONFIG_OPTION_H
 
+#include "host/base/buf.h"
 #include "host/config/yaml.h"
 #include <bridle/option.h>
 
@@ -28,6 +29,9 @@ br_status option_fill(struct arena *arena, const struct yaml *map, const char *w
 /* One value, as written in the file, into a field.  `what` is for messages. */
 br_status option_parse(struct arena *arena, const struct yaml *at, const struct br_option *option,
                        const char *what, void *state, struct fail *ret_fail);
+
+/* A number as it would be written for this option, in the largest unit that divides it evenly. */
+void option_put_number(const struct br_option *option, int64_t value, struct buf *buf);
 
 /* The known key nearest to `key`, or NULL where none is near.  keys: NULL-terminated. */
 const char *option_nearest(const char *key, const char *const *keys);

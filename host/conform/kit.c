@@ -118,16 +118,15 @@ static br_status conform_split(const char *kind, const char *file, char **ret_di
                                struct fail *ret_fail)
 {
     const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
-    size_t prefix = strlen(kind), size = strlen(base);
-    if (size < prefix + 5 || strncmp(base, kind, prefix) != 0 || base[prefix] != '_'
-        || strcmp(base + size - 3, ".so") != 0)
+    size_t size;
+    if (!loader_is_file(base, kind, &size))
         return fail_set(ret_fail, BR_INVALID, "%s: a %s's file is called %s_NAME.so", file, kind,
                         kind);
     *ret_dir = mem_text(slash ? file : ".");
     if (slash)
         (*ret_dir)[slash == file ? 1 : slash - file] = 0;
-    *ret_name = mem_text(base + prefix + 1);
-    (*ret_name)[size - prefix - 4] = 0;
+    *ret_name = mem_text(base + strlen(kind) + 1);
+    (*ret_name)[size] = 0;
     return BR_OK;
 }
 

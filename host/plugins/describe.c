@@ -1,9 +1,9 @@
 /* describe -- see describe.h. */
 #include "host/plugins/describe.h"
 
-#include <inttypes.h>
 #include <string.h>
 
+#include "host/config/option.h"
 #include "host/plugins/check.h"
 
 bool describe_option(const struct br_plugin *plugin, uint32_t index, struct br_option *ret_option)
@@ -27,37 +27,6 @@ const char *describe_type(const struct br_option *option)
     return names[option->type]; /* the loader has checked it */
 }
 
-struct describe_unit {
-    const char *name;
-    int64_t factor;
-};
-
-static const struct describe_unit describe_durations[] = {
-    { "h", 60 * BR_MINUTE },  { "min", BR_MINUTE }, { "s", BR_SECOND },
-    { "ms", BR_MILLISECOND }, { "us", 1000 },       { "ns", 1 },
-};
-
-static const struct describe_unit describe_sizes[] = {
-    { "GiB", 1 << 30 },
-    { "MiB", 1 << 20 },
-    { "KiB", 1 << 10 },
-    { "B", 1 },
-};
-
-/* In the largest unit that it is a whole number of. */
-static void describe_number(const struct br_option *option, int64_t number, struct buf *buf)
-{
-    const struct describe_unit *unit =
-        option->type == BR_OPT_DURATION ? describe_durations : describe_sizes;
-    if (option->type == BR_OPT_INTEGER) {
-        buf_i64(buf, number);
-        return;
-    }
-    while (unit->factor > 1 && (number == 0 || number % unit->factor != 0))
-        unit++;
-    buf_printf(buf, "%" PRId64 "%s", number / unit->factor, unit->name);
-}
-
 static void describe_choices(const char *choices, struct buf *buf)
 {
     for (const char *at = choices; *at;) {
@@ -76,9 +45,9 @@ void describe_range(const struct br_option *option, struct buf *buf)
     if (option->type == BR_OPT_CHOICE) {
         describe_choices(option->choices, buf);
     } else if (number && option->min < option->max) {
-        describe_number(option, option->min, buf);
+        option_put_number(option, option->min, buf);
         buf_text(buf, " to ");
-        describe_number(option, option->max, buf);
+        option_put_number(option, option->max, buf);
     }
 }
 

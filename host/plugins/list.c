@@ -26,33 +26,41 @@ static bool list_seen(struct list *list, const char *base)
     return false;
 }
 
-/* "store_zookeeper.so" in two; false: no plugin's name. */
-static bool list_split(const char *base, char kind[16], char name[LOADER_NAME_MAX + 1])
+bool loader_is_file(const char *base, const char *kind, size_t *ret_size)
+{
+    const size_t width = strlen(kind) + 1, size = strlen(base), end = strlen(".so");
+    if (size <= width + end || strncmp(base, kind, width - 1) != 0 || base[width - 1] != '_'
+        || strcmp(base + size - end, ".so") != 0)
+        return false;
+    *ret_size = size - width - end;
+    return true;
+}
+
+/* "store_zookeeper.so": NULL, or the kind and the name. */
+static const char *list_split(const char *base, char name[LOADER_NAME_MAX + 1])
 {
     static const char *const kinds[] = { "store", "transport", "policy" };
-    size_t size = strlen(base) - strlen(".so");
+    size_t size;
     for (int i = 0; i < 3; i++) {
-        size_t width = strlen(kinds[i]);
-        if (strncmp(base, kinds[i], width) != 0 || base[width] != '_' || size <= width + 1
-            || size - width - 1 > LOADER_NAME_MAX)
+        if (!loader_is_file(base, kinds[i], &size) || size > LOADER_NAME_MAX)
             continue;
-        snprintf(kind, 16, "%s", kinds[i]);
-        snprintf(name, LOADER_NAME_MAX + 1, "%.*s", (int) (size - width - 1), base + width + 1);
-        return true;
+        snprintf(name, LOADER_NAME_MAX + 1, "%.*s", (int) size, base + strlen(kinds[i]) + 1);
+        return kinds[i];
     }
-    return false;
+    return NULL;
 }
 
 static void list_file(struct list *list, const char *dir, const char *base)
 {
-    char kind[16], name[LOADER_NAME_MAX + 1];
+    char name[LOADER_NAME_MAX + 1];
+    const char *kind = list_split(base, name);
     struct buf file = { 0 };
     struct fail fail = { .status = BR_OK };
     const char *const only[] = { dir, NULL };
     struct loader_entry entry = { .hidden = list_seen(list, base) };
     buf_printf(&file, "%s/%s", dir, base);
     entry.file = file.data;
-    if (!list_split(base, kind, name))
+    if (!kind)
         entry.why = "a plugin's file is called KIND_NAME.so, KIND store, transport or policy";
     else if (loader_load(list->loader, kind, name, only, &entry.plugin, &fail) != BR_OK)
         entry.why = fail.text;

@@ -41,6 +41,10 @@ struct loader_entry {
 typedef void loader_each(void *arg, const struct loader_entry *entry);
 void loader_list(struct loader *loader, const char *const *path, loader_each *each, void *arg);
 
+/* Is `base` a plugin's file of this kind, KIND_NAME.so?  The name begins behind KIND_ and has
+ * *ret_size bytes; whether it is a good one is for loader_load to say. */
+bool loader_is_file(const char *base, const char *kind, size_t *ret_size);
+
 /* The build tree's directories, where they are believed; NULL: they are not. */
 const char *loader_tree(void);
 
