@@ -291,3 +291,113 @@ void server_dies_under_reads_and_locks(void)
     instance_free(in);
     instance_free(other);
 }
+
+void server_options_refused(const char *const given[3], const char *sentence)
+{
+    struct fail fail;
+    struct plugin plugin;
+    struct arena arena;
+    char *options[4] = { NULL };
+    for (int i = 0; i < 3; i++)
+        options[i] = (char *) (uintptr_t) given[i];
+    arena_init(&arena, 0);
+    br_status status = plugin_open(&plugin, conform.loop, conform.desc, "store",
+                                   conform_section(&arena, options), &fail);
+    ck_assert_int_ne(status, BR_OK);
+    ck_assert_msg(strstr(fail.text, sentence), "%s", fail.text);
+    ck_assert_ptr_null(strstr(fail.text, "nobody")); /* the secret of these tests */
+    arena_done(&arena);
+}
+
+int server_port_taken(struct sockaddr_in *ret_address)
+{
+    socklen_t size = sizeof *ret_address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    *ret_address = (struct sockaddr_in){ .sin_family = AF_INET };
+    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *) ret_address, size), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) ret_address, &size), 0);
+    return fd;
+}
+
+void server_stop_starting(struct instance *in, struct answer *start)
+{
+    instance_stop(in);
+    ck_assert(start->done);
+    ck_assert_int_eq(start->status, BR_CANCELED);
+    answer_done(start);
+    plugin_close(&in->plugin);
+    arena_done(&in->arena);
+    free(in);
+}
+
+void server_stops_while_starting(void)
+{
+    struct answer start;
+    struct sockaddr_in address;
+    char option[64];
+    int fd = server_port_taken(&address);
+    snprintf(option, sizeof option, "hosts=127.0.0.1:%d", ntohs(address.sin_port));
+    struct instance *in = server_instance_made(option, NULL);
+    answer_init(&start);
+    plugin_start(&in->plugin, PLUGIN_FOREVER, answer_take, &start);
+    server_stop_starting(in, &start);
+    close(fd);
+}
+
+void server_deleted_candidate_stands_again(bool at_once)
+{
+    struct answer lock;
+    struct instance *in = server_instance(NULL, NULL);
+    char *fence = server_lock(in, conform.root, "h:1");
+    struct instance *other = server_instance(NULL, NULL);
+    server_ask_lock(other, conform.root, "i:2", &lock);
+    while (conform_get(in, at("LOCKNODE0000000001"), NULL, NULL) != BR_OK)
+        ck_assert(!lock.done);
+    ck_assert_int_eq(conform_write(in, BR_DELETE, at("LOCKNODE0000000001"), "", -1), BR_OK);
+    while (at_once && conform_get(in, at("LOCKNODE0000000002"), NULL, NULL) != BR_OK)
+        ck_assert(!lock.done);
+    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
+    answer_wait(&lock);
+    ck_assert_int_eq(lock.status, BR_OK);
+    ck_assert_mem_eq(lock.value.data, at("LOCKNODE0000000002"), lock.value.size);
+    answer_done(&lock);
+    free(fence);
+    instance_free(other);
+    instance_free(in);
+}
+
+/* Who was elected; -1: nobody yet.  Asked before a turn: the answer may have come while the last
+ * leader left. */
+static int race_leader(struct instance *const *ins, const struct answer *locks, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (ins[i] && locks[i].done)
+            return i;
+    return -1;
+}
+
+void server_race(void)
+{
+    enum { COUNT = 4 };
+    struct instance *ins[COUNT];
+    struct answer locks[COUNT];
+    char value[16];
+    for (int i = 0; i < COUNT; i++)
+        ins[i] = server_instance(NULL, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(value, sizeof value, "h:%d", i + 1);
+        server_ask_lock(ins[i], conform.root, value, &locks[i]);
+    }
+    for (int round = 0; round < COUNT; round++) {
+        int leader = race_leader(ins, locks, COUNT);
+        for (; leader < 0; leader = race_leader(ins, locks, COUNT))
+            loop_turn(conform.loop);
+        for (int i = 0; i < COUNT; i++)
+            ck_assert(i == leader || !ins[i] || !locks[i].done);
+        ck_assert_int_eq(locks[leader].status, BR_OK);
+        instance_free(ins[leader]);
+        ins[leader] = NULL;
+        answer_done(&locks[leader]);
+    }
+}

@@ -4,6 +4,8 @@
 #ifndef T_SERVER_H
 #define T_SERVER_H
 
+#include <netinet/in.h>
+
 #include "t/conform.h"
 
 /* Whose: "ZK" for ZK_HOSTS, ZK_HOME and ZK_SCRIPT.  Before anything else. */
@@ -36,7 +38,25 @@ br_status server_unlock(struct instance *in, const char *fence);
 uint32_t server_child_count(struct instance *in, const char *path);
 void server_let_pass(br_time time);
 
-/* A test of every such store: the server is killed with reads, a lock, an observer and an unlock
+/* A port of 127.0.0.1 that is taken and where nobody listens: its socket. */
+int server_port_taken(struct sockaddr_in *ret_address);
+
+/* An instance whose start is under way stops: the start is answered as canceled.  Frees both. */
+void server_stop_starting(struct instance *in, struct answer *start);
+
+/* Tests of every such store.  The options ("key=value") are refused, with a sentence that has this
+ * in it and not "nobody", which stands for a secret. */
+void server_options_refused(const char *const given[3], const char *sentence);
+void server_stops_while_starting(void);
+
+/* Somebody deletes a waiting candidate's node: it stands again, at once or when the leader has
+ * left. */
+void server_deleted_candidate_stands_again(bool at_once);
+
+/* Of many that stand at once one leads; one after the other gets it. */
+void server_race(void);
+
+/* The server is killed with reads, a lock, an observer and an unlock
  * under way.  Reads are unavailable, the others outlive it. */
 void server_dies_under_reads_and_locks(void);
 

@@ -218,13 +218,7 @@ START_TEST(stop_in_mid_start)
     plugin_start(&in->plugin, PLUGIN_FOREVER, answer_take, &start);
     while (!proxy_reached())
         loop_turn(conform.loop);
-    instance_stop(in);
-    ck_assert(start.done);
-    ck_assert_int_eq(start.status, BR_CANCELED);
-    answer_done(&start);
-    plugin_close(&in->plugin);
-    arena_done(&in->arena);
-    free(in);
+    server_stop_starting(in, &start);
 }
 END_TEST
 

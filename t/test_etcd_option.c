@@ -38,31 +38,9 @@ static const struct {
 
 START_TEST(options_are_refused)
 {
-    struct fail fail;
-    struct plugin plugin;
-    struct arena arena;
-    char *options[4] = { NULL };
-    for (int i = 0; i < 3; i++)
-        options[i] = (char *) (uintptr_t) refusals[_i].options[i];
-    arena_init(&arena, 0);
-    br_status status = plugin_open(&plugin, conform.loop, conform.desc, "store",
-                                   conform_section(&arena, options), &fail);
-    ck_assert_int_ne(status, BR_OK);
-    ck_assert_msg(strstr(fail.text, refusals[_i].sentence), "%s", fail.text);
-    arena_done(&arena);
+    server_options_refused(refusals[_i].options, refusals[_i].sentence);
 }
 END_TEST
-
-static int port_taken(struct sockaddr_in *ret_address)
-{
-    socklen_t size = sizeof *ret_address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    *ret_address = (struct sockaddr_in){ .sin_family = AF_INET };
-    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *) ret_address, size), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) ret_address, &size), 0);
-    return fd;
-}
 
 /* Nobody listens, and somebody who never says a word; the sentence comes before the deadline. */
 START_TEST(start_without_a_server)
@@ -73,7 +51,7 @@ START_TEST(start_without_a_server)
     struct instance *ins[2];
     int fds[2];
     for (int i = 0; i < 2; i++) {
-        fds[i] = port_taken(&address);
+        fds[i] = server_port_taken(&address);
         snprintf(options[i], sizeof options[i], "hosts=127.0.0.1:%d", ntohs(address.sin_port));
         if (i == 1)
             ck_assert_int_eq(listen(fds[i], 8), 0);
@@ -97,22 +75,7 @@ END_TEST
 
 START_TEST(stop_while_starting)
 {
-    struct answer start;
-    struct sockaddr_in address;
-    char option[64];
-    int fd = port_taken(&address);
-    snprintf(option, sizeof option, "hosts=127.0.0.1:%d", ntohs(address.sin_port));
-    struct instance *in = server_instance_made(option, NULL);
-    answer_init(&start);
-    plugin_start(&in->plugin, PLUGIN_FOREVER, answer_take, &start);
-    instance_stop(in);
-    ck_assert(start.done);
-    ck_assert_int_eq(start.status, BR_CANCELED);
-    answer_done(&start);
-    plugin_close(&in->plugin);
-    arena_done(&in->arena);
-    free(in);
-    close(fd);
+    server_stops_while_starting();
 }
 END_TEST
 
@@ -123,13 +86,7 @@ START_TEST(stop_while_looking_up)
     struct instance *in = server_instance_made("hosts=no-such-host.invalid:1", NULL);
     answer_init(&start);
     plugin_start(&in->plugin, PLUGIN_FOREVER, answer_take, &start);
-    instance_stop(in);
-    ck_assert(start.done);
-    ck_assert_int_eq(start.status, BR_CANCELED);
-    answer_done(&start);
-    plugin_close(&in->plugin);
-    arena_done(&in->arena);
-    free(in);
+    server_stop_starting(in, &start);
 }
 END_TEST
 
@@ -138,7 +95,7 @@ START_TEST(next_host)
 {
     char option[160];
     struct sockaddr_in address;
-    int fd = port_taken(&address);
+    int fd = server_port_taken(&address);
     snprintf(option, sizeof option, "hosts=no-such-host.invalid:1,127.0.0.1:%d,localhost:%s",
              ntohs(address.sin_port), strchr(server_env("HOSTS"), ':') + 1);
     struct instance *in = server_instance(option, NULL);

@@ -54,22 +54,7 @@ END_TEST
 /* Somebody deletes a waiting candidate's node: it stands again. */
 START_TEST(deleted_candidate_stands_again)
 {
-    struct answer lock;
-    struct instance *in = server_instance(NULL, NULL);
-    char *fence = server_lock(in, conform.root, "h:1");
-    struct instance *other = server_instance(NULL, NULL);
-    server_ask_lock(other, conform.root, "i:2", &lock);
-    while (conform_get(in, at("LOCKNODE0000000001"), NULL, NULL) != BR_OK)
-        ck_assert(!lock.done);
-    ck_assert_int_eq(conform_write(in, BR_DELETE, at("LOCKNODE0000000001"), "", -1), BR_OK);
-    ck_assert_int_eq(server_unlock(in, fence), BR_OK);
-    answer_wait(&lock);
-    ck_assert_int_eq(lock.status, BR_OK);
-    ck_assert_int_eq(memcmp(lock.value.data, at("LOCKNODE0000000002"), lock.value.size), 0);
-    answer_done(&lock);
-    free(fence);
-    instance_free(other);
-    instance_free(in);
+    server_deleted_candidate_stands_again(false);
 }
 END_TEST
 
@@ -96,40 +81,9 @@ START_TEST(canceled_candidate_leaves)
 }
 END_TEST
 
-/* Who was elected; -1: nobody yet.  Asked before a turn: the answer may have come while the last
- * leader left. */
-static int race_leader(struct instance *const *ins, const struct answer *locks, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (ins[i] && locks[i].done)
-            return i;
-    return -1;
-}
-
-/* Of many that stand at once one leads; one after the other gets it. */
 START_TEST(race)
 {
-    enum { COUNT = 4 };
-    struct instance *ins[COUNT];
-    struct answer locks[COUNT];
-    char value[16];
-    for (int i = 0; i < COUNT; i++)
-        ins[i] = server_instance(NULL, NULL);
-    for (int i = 0; i < COUNT; i++) {
-        snprintf(value, sizeof value, "h:%d", i + 1);
-        server_ask_lock(ins[i], conform.root, value, &locks[i]);
-    }
-    for (int round = 0; round < COUNT; round++) {
-        int leader = race_leader(ins, locks, COUNT);
-        for (; leader < 0; leader = race_leader(ins, locks, COUNT))
-            loop_turn(conform.loop);
-        for (int i = 0; i < COUNT; i++)
-            ck_assert(i == leader || !ins[i] || !locks[i].done);
-        ck_assert_int_eq(locks[leader].status, BR_OK);
-        instance_free(ins[leader]);
-        ins[leader] = NULL;
-        answer_done(&locks[leader]);
-    }
+    server_race();
 }
 END_TEST
 
