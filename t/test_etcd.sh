@@ -7,9 +7,9 @@ top_builddir=${top_builddir:-.}
 export top_srcdir top_builddir
 
 case ${1:-} in
-plain) exec "$top_builddir/t/conform_static" etcd "hosts=$ETCD_HOSTS" session_timeout=1s request_timeout=3s ;;
+plain) exec "$top_builddir/t/conform_static" etcd "hosts=$ETCD_HOSTS" session_timeout=2s request_timeout=3s ;;
 kit)
-    exec "$top_builddir/t/conform_shared" etcd "hosts=$ETCD_HOSTS" session_timeout=1s \
+    exec "$top_builddir/t/conform_shared" etcd "hosts=$ETCD_HOSTS" session_timeout=2s \
         "prefix=/of the test" request_timeout=3s
     ;;
 own) exec "$top_builddir/t/test_etcd" ;;

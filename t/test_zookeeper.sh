@@ -12,9 +12,9 @@ if [ -z "${ZK_HOSTS:-}" ]; then
 fi
 
 status=0
-"$top_builddir/t/conform_static" zookeeper "hosts=$ZK_HOSTS" session_timeout=1s &
+"$top_builddir/t/conform_static" zookeeper "hosts=$ZK_HOSTS" session_timeout=2s &
 plain=$!
-"$top_builddir/t/conform_shared" zookeeper "hosts=$ZK_HOSTS" session_timeout=1s \
+"$top_builddir/t/conform_shared" zookeeper "hosts=$ZK_HOSTS" session_timeout=2s \
     "chroot=/chroot/of the test" acl=creator auth=user:password || status=1
 wait "$plain" || status=1
 "$top_builddir/t/test_zookeeper" || status=1
