@@ -197,10 +197,10 @@ static double run_apply(struct bench *bench)
     const struct apply_request request = {
         .plan = &bench->plan, .fence = bench->fence, .done = applied, .arg = bench
     };
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     apply_start(bench->loop, &bench->store, &request);
     wait_answer(bench);
-    return bench_seconds() - start;
+    return bench_seconds(CLOCK_MONOTONIC) - start;
 }
 
 static void loaded(void *arg, struct cluster *found, const struct fail *why)
@@ -218,10 +218,10 @@ static void loaded(void *arg, struct cluster *found, const struct fail *why)
 
 static double run_verify(struct bench *bench)
 {
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     load_start(bench->loop, &bench->store, bench->root, loaded, bench);
     wait_answer(bench);
-    return bench_seconds() - start;
+    return bench_seconds(CLOCK_MONOTONIC) - start;
 }
 
 enum { CEILING, SINGLES, APPLY, VERIFY, KINDS };
@@ -233,18 +233,18 @@ struct runs {
 
 static void run_ceiling(struct bench *bench, struct runs *runs)
 {
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     bench_batches(bench->client, bench->writes, bench->count, BENCH_FLIGHT);
-    runs->rates[CEILING][runs->count] = bench->count / (bench_seconds() - start);
+    runs->rates[CEILING][runs->count] = bench->count / (bench_seconds(CLOCK_MONOTONIC) - start);
     bench_delete(bench->client, bench->writes, bench->count);
 }
 
 static void run_singles(struct bench *bench, struct runs *runs)
 {
     uint32_t part = bench->count / BENCH_SINGLES_PART;
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     bench_singles(bench->client, bench->writes, part);
-    runs->rates[SINGLES][runs->count] = part / (bench_seconds() - start);
+    runs->rates[SINGLES][runs->count] = part / (bench_seconds(CLOCK_MONOTONIC) - start);
     bench_delete(bench->client, bench->writes, part);
 }
 
@@ -272,7 +272,7 @@ static double run_batches(struct bench *bench)
 {
     const struct br_store *store = &bench->store.ops.store;
     const struct br_write **all = mem_array(bench->count, sizeof *all);
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     for (uint32_t i = 0; i < bench->count; i++)
         all[i] = &bench->writes[i];
     for (uint32_t at = 0, size; at < bench->count; at += size) {
@@ -287,7 +287,7 @@ static double run_batches(struct bench *bench)
         wait_answer(bench);
     }
     free(all);
-    return bench_seconds() - start;
+    return bench_seconds(CLOCK_MONOTONIC) - start;
 }
 
 /* A root of its own for each: what was written before stays, as it does in etcd's history anyway.

@@ -60,9 +60,9 @@ static int run_child(const char *plugin, const char *options)
     struct synthetic_store store;
     struct loaded loaded;
     synthetic_open(&store, plugin, options);
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     struct cluster *cluster = synthetic_load(&store, root);
-    loaded.seconds = bench_seconds() - start;
+    loaded.seconds = bench_seconds(CLOCK_MONOTONIC) - start;
     loaded.rss = memory("VmRSS:");
     loaded.peak = memory("VmHWM:");
     fwrite(&loaded, sizeof loaded, 1, stdout);
@@ -118,9 +118,9 @@ static void make_paths(struct bench *bench)
 
 static double bare_zookeeper(struct bench *bench, uint32_t connections)
 {
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     bench_reads(bench->clients, connections, bench->paths, bench->count);
-    return bench->count / (bench_seconds() - start);
+    return bench->count / (bench_seconds(CLOCK_MONOTONIC) - start);
 }
 
 /* The schema is store_sqlite's own (plugin/store_sqlite_db.c). */
@@ -132,7 +132,7 @@ static double bare_sqlite(const struct bench *bench)
     if (sqlite3_open_v2(bench->file, &db, SQLITE_OPEN_READONLY, NULL)
         || sqlite3_prepare_v2(db, BENCH_SQLITE_GET, -1, &get, NULL))
         fail("sqlite", sqlite3_errmsg(db));
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
     for (uint32_t i = 0; i < bench->count; i++) {
         const char *path = bench->paths[i];
@@ -143,7 +143,7 @@ static double bare_sqlite(const struct bench *bench)
             found += sqlite3_column_bytes(get, 1) > 0;
         sqlite3_reset(get);
     }
-    double rate = bench->count / (bench_seconds() - start);
+    double rate = bench->count / (bench_seconds(CLOCK_MONOTONIC) - start);
     if (found != bench->count)
         fail("sqlite", "a record is missing");
     sqlite3_finalize(get);
@@ -214,11 +214,11 @@ static uint32_t argument(int argc, char **argv, int index, int32_t otherwise, in
 static void write_store(const struct bench *bench, const char *plugin, const char *options)
 {
     struct synthetic_store store;
-    double start = bench_seconds();
+    double start = bench_seconds(CLOCK_MONOTONIC);
     synthetic_open(&store, plugin, options);
     synthetic_write(&store, &bench->cluster, root, LAYOUT_26);
     synthetic_close(&store);
-    printf("%-10s written in %.1f s\n", plugin, bench_seconds() - start);
+    printf("%-10s written in %.1f s\n", plugin, bench_seconds(CLOCK_MONOTONIC) - start);
     fflush(stdout);
 }
 

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/base/mem.h"
 #include "host/plugins/plugin.h"
 #include "host/recovery/evidence.h"
 #include "plugin/policy_pegasus.h"
+#include "t/bench.h"
 
 #define VERDICTS   5000000
 #define READS      1000000
@@ -25,14 +25,6 @@
 
 extern const struct br_plugin bridle_policy_pegasus;
 extern const struct br_plugin bridle_store_memory;
-
-/* Of this process, so that neighbours do not count. */
-static double seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
 
 static void stop(const char *what, const char *why)
 {
@@ -87,7 +79,7 @@ static double verdicts(struct plugin *policy, partition_fn *direct)
     };
     struct br_env *env = call_env(&policy->owner);
     int64_t sum = 0;
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < VERDICTS; i++) {
         struct br_partition_verdict verdict = { .primary = -1 };
         if (direct)
@@ -96,7 +88,7 @@ static double verdicts(struct plugin *policy, partition_fn *direct)
             policy->ops.policy.partition(env, &shown, &verdict);
         sum += verdict.primary;
     }
-    double took = seconds() - start;
+    double took = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     if (sum < 0)
         stop("policy", "no primary");
     return VERDICTS / took;
@@ -139,13 +131,13 @@ static double reads_through(struct plugin *store)
 {
     const char *path = "/";
     uint64_t asked = 0, done = 0;
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     while (done < READS) {
         for (; asked < READS && asked - done < FLIGHT; asked++)
             store_read(store, &path, 1, NULL, PLUGIN_FOREVER, read_done, &done);
         loop_turn(store->owner.loop);
     }
-    return READS / (seconds() - start);
+    return READS / (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start);
 }
 
 /* The plugin's own function; its host only takes the rows. */
@@ -158,14 +150,14 @@ static double reads_alone(struct plugin *store)
     struct br_env env = *call_env(&store->owner);
     env.host = &host;
     arena_init(&bare, 0);
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < READS; i++) {
         struct br_call call = { .env = &env };
         store->ops.store.read(&env, &path, 1, &call);
         if (i % FLIGHT == 0)
             arena_clear(&bare);
     }
-    double took = seconds() - start;
+    double took = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     arena_done(&bare);
     if (bare_replies < READS)
         stop("store", "too few replies");
@@ -288,12 +280,12 @@ static void sort(struct survey *survey)
 
 static double fill(void)
 {
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     struct br_replica *rows = mem_grow(NULL, (size_t) NODES * REPLICAS * sizeof *rows);
     for (int32_t node = 0; node < NODES; node++)
         for (int32_t i = 0; i < REPLICAS; i++)
             rows[node * REPLICAS + i] = row_of(node, i);
-    double took = seconds() - start;
+    double took = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     if (rows[NODES * REPLICAS - 1].ballot != 3)
         stop("rows", "not written");
     free(rows);
@@ -305,12 +297,12 @@ static void bench_rows(struct loop *loop)
     const double count = (double) NODES * REPLICAS;
     struct plugin *transport = opened(loop, &bridle_transport_made, "transport");
     survey_free(ask(transport)); /* warm */
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     struct survey *survey = ask(transport);
-    double asked = seconds() - start;
-    start = seconds();
+    double asked = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
+    start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     sort(survey);
-    double sorted = seconds() - start, filled = fill();
+    double sorted = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start, filled = fill();
     printf("transport, rows a second: %.1f million into a survey, %.1f million into evidence; %.1f "
            "million written into one array: %.2f and %.2f\n",
            count / asked / 1e6, count / (asked + sorted) / 1e6, count / filled / 1e6,

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/config/yaml.h"
 #include "host/recovery/survey.h"
+#include "t/bench.h"
 
 #define NODES 10 /* as t/bench_scan makes its survey */
 #define TRIES 3
@@ -27,13 +27,6 @@ static void stop(const char *what, const char *why)
 {
     fprintf(stderr, "bench_evidence: %s: %s\n", what, why);
     exit(1);
-}
-
-static double seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
 }
 
 static void bench_answered(void *arg, struct call_answer *answer)
@@ -72,10 +65,10 @@ static uint64_t bench_survey(struct bench *bench, double *ret_took)
                                             .node_deadline = 10 * BR_MINUTE,
                                             .done = bench_surveyed,
                                             .arg = bench };
-    double begin = seconds();
+    double begin = bench_seconds(CLOCK_MONOTONIC);
     survey_start(bench->loop, &bench->transport, &request);
     bench_wait(bench);
-    *ret_took = seconds() - begin;
+    *ret_took = bench_seconds(CLOCK_MONOTONIC) - begin;
     if (bench->survey->silent_count)
         stop("a server is silent", bench->survey->nodes[0].name);
     uint64_t rows = bench->survey->replica_count;
@@ -120,12 +113,12 @@ static double bench_copy(uint64_t rows)
         stop("memory", "none");
     memset(from, 1, rows * sizeof *from);
     for (int i = 0; i < TRIES; i++) {
-        double begin = seconds();
+        double begin = bench_seconds(CLOCK_MONOTONIC);
         struct br_replica *to = malloc(rows * sizeof *to);
         if (!to)
             stop("memory", "none");
         memcpy(to, from, rows * sizeof *to);
-        double rate = (double) rows / (seconds() - begin);
+        double rate = (double) rows / (bench_seconds(CLOCK_MONOTONIC) - begin);
         if (to[rows - 1].node != from[rows - 1].node)
             stop("memory", "not copied");
         best = best > rate ? best : rate;

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/base/mem.h"
 #include "host/core/loop.h"
 #include "host/recovery/judge.h"
+#include "t/bench.h"
 
 #define NODES       1000
 #define TABLES      64
@@ -37,13 +37,6 @@ struct bench {
     struct hot_request request;
     struct plugin policy;
 };
-
-static double seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
 
 static void stop(const char *what)
 {
@@ -130,11 +123,11 @@ static double run(struct bench *bench, bool with_hot, uint64_t kept, uint32_t co
     struct hot hot;
     struct fail fail;
     findings_init(&findings, NULL);
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     br_status status = with_hot ? judge_hot(&bench->first, &bench->request, &bench->policy,
                                             &findings, &cluster, &hot, &fail)
                                 : judge(&bench->first, &bench->policy, &findings, &cluster, &fail);
-    double taken = seconds() - start;
+    double taken = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     if (status != BR_OK || !findings_pass(&findings))
         stop("not judged");
     if (with_hot && (hot.kept_count != kept || hot.cold_count != cold))

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "host/core/loop.h"
 #include "host/rdsn/info.h"
 #include "host/recovery/judge.h"
 #include "host/recovery/plan.h"
+#include "t/bench.h"
 
 #define NODES        1000
 #define TABLES       64
@@ -24,14 +24,6 @@
 #define ANSWER_BLOCK 8192 /* as host/core/call.c has it */
 
 extern const struct br_plugin bridle_policy_pegasus;
-
-/* Of this process, so that neighbours do not count. */
-static double seconds(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
 
 static void stop(const char *what, const char *why)
 {
@@ -144,7 +136,7 @@ static double survey_node(struct survey *survey, int32_t node, struct buf *table
     uint64_t address = address_make(UINT32_C(10) << 24 | (uint32_t) node, 34801);
     address_format(address, name);
     make_replicas(node, replicas);
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     arena_init(&first, ANSWER_BLOCK);
     arena_init(&second, ANSWER_BLOCK);
     to->name = arena_text(&survey->arena, name, strlen(name));
@@ -155,7 +147,7 @@ static double survey_node(struct survey *survey, int32_t node, struct buf *table
     survey->replica_count += to->replicas->count;
     arena_adopt(&survey->arena, &first);
     arena_adopt(&survey->arena, &second);
-    return seconds() - start;
+    return bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
 }
 
 static double survey_all(struct survey *survey)
@@ -196,14 +188,14 @@ int main(void)
     double decoded = survey_all(&survey);
     double decoded_mib = rss_mib();
     findings_init(&findings, NULL);
-    double start = seconds();
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     if (judge(&survey, &policy, &findings, &cluster, &fail) != BR_OK || !findings_pass(&findings))
         stop("judge", fail.text);
-    double judged = seconds() - start;
+    double judged = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     double judged_mib = rss_mib();
-    start = seconds();
+    start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     plan_make(&plan, &cluster, "/pegasus/bench", LAYOUT_25);
-    double planned = seconds() - start;
+    double planned = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
     double count = (double) survey.replica_count;
     double partitions = (double) cluster_partition_count(&cluster);
     double held = (double) survey.arena.held / count;

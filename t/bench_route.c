@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/base/mem.h"
 #include "host/base/number.h"
 #include "host/rdsn/frame.h"
 #include "host/rdsn/message.h"
+#include "t/bench.h"
 
 enum { DEPTH = 16, ROUNDS = 5, SECONDS = 2 };
 
@@ -29,13 +29,6 @@ struct rival {
     size_t answer;      /* bytes of one */
     double rates[ROUNDS];
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double) time.tv_sec + (double) time.tv_nsec / 1e9;
-}
 
 static void die(const char *what)
 {
@@ -153,14 +146,14 @@ static void redis_set(int fd, size_t size)
 
 static double measure(struct rival *rival, char *room)
 {
-    double begin = now();
+    double begin = bench_seconds(CLOCK_MONOTONIC);
     double end = begin;
     uint64_t answers = 0;
     while (end - begin < SECONDS) {
         send_all(rival->fd, rival->request.data, rival->request.size);
         receive(rival->fd, room, rival->answer * DEPTH);
         answers += DEPTH;
-        end = now();
+        end = bench_seconds(CLOCK_MONOTONIC);
     }
     return (double) answers / (end - begin);
 }

@@ -208,13 +208,6 @@ void bench_delete(struct bench_client *client, const struct br_write *writes, ui
     take(client, 1);
 }
 
-double bench_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
-
 static int ascending(const void *a, const void *b)
 {
     double left = *(const double *) a, right = *(const double *) b;

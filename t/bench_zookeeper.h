@@ -4,6 +4,8 @@
 #ifndef T_BENCH_ZOOKEEPER_H
 #define T_BENCH_ZOOKEEPER_H
 
+#include "t/bench.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,8 +31,6 @@ void bench_reads(struct bench_client *const *clients, uint32_t client_count,
 
 /* The paths, children first: the last one first. */
 void bench_delete(struct bench_client *client, const struct br_write *writes, uint32_t count);
-
-double bench_seconds(void);
 
 /* Sorts them. */
 double bench_median(double *rates, int count);
